@@ -1,0 +1,1 @@
+"""Settings that hold everywhere; the other settings files only override."""

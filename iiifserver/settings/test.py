@@ -1,0 +1,1 @@
+from iiifserver.settings.base import *  # noqa: F403
