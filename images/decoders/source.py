@@ -1,0 +1,49 @@
+"""The bytes of a source as a decoder gets them: an open file or a piece of memory."""
+
+import os
+from dataclasses import dataclass
+
+from images.decoders.errors import DamagedSourceError
+
+
+@dataclass(frozen=True, slots=True)
+class SourceData:
+    """Either `fd`, an open file that can be read at any offset, with its `length` in bytes, or `data`.
+
+    Whoever made it keeps the file descriptor: decoders duplicate it where a library would close it.
+    """
+
+    fd: int | None = None
+    length: int = 0
+    data: bytes | None = None
+
+    def __post_init__(self) -> None:
+        if (self.fd is None) == (self.data is None):
+            raise ValueError("a source is either a file descriptor or bytes")
+        if self.data is not None:
+            object.__setattr__(self, "length", len(self.data))
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Up to `length` bytes from `offset`; fewer only where the source ends."""
+        if self.data is not None:
+            return self.data[offset : offset + length]
+        assert self.fd is not None
+        pieces = []
+        while length > 0:
+            piece = read_piece(self.fd, offset, length)
+            if not piece:
+                break
+            pieces.append(piece)
+            offset += len(piece)
+            length -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def read_piece(fd: int, offset: int, length: int) -> bytes:
+    """One read at `offset`; empty at the end of the file."""
+    try:
+        return os.pread(fd, length, offset)
+    except OSError as error:
+        raise DamagedSourceError(
+            f"The file could not be read: {error.strerror}.", "unreadable"
+        ) from error
