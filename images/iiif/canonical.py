@@ -14,10 +14,7 @@ def canonical_path(resolved: ResolvedRequest, full: Size, api_version: ApiVersio
     Every character in it may stand in a URI's path as it is, but `^`, which URIs have as `%5E`.
     """
     size = _canonical_size(resolved, api_version)
-    return (
-        f"{_canonical_region(resolved.region, full)}/{size}/{resolved.rotation}/"
-        f"{resolved.quality}.{resolved.format}"
-    )
+    return f"{_canonical_region(resolved.region, full)}/{size}/{resolved.rotation}/{resolved.quality}.{resolved.format}"
 
 
 def find_canonical_path(

@@ -34,9 +34,7 @@ class Capabilities:
 
     @classmethod
     def everything(cls, limits: Limits | None = None) -> "Capabilities":
-        return cls(
-            frozenset(Feature), frozenset(Quality), frozenset(OutputFormat), limits or Limits()
-        )
+        return cls(frozenset(Feature), frozenset(Quality), frozenset(OutputFormat), limits or Limits())
 
     def supported_features(self, api_version: ApiVersion) -> frozenset[Feature]:
         """The features that work and that this version has a name for.
@@ -54,11 +52,7 @@ class Capabilities:
 
     def level(self, api_version: ApiVersion) -> int:
         """The highest compliance level whose requirements are all met: 0, 1 or 2."""
-        met = [
-            number
-            for number, level in enumerate(LEVELS[api_version])
-            if self._meets(level, api_version)
-        ]
+        met = [number for number, level in enumerate(LEVELS[api_version]) if self._meets(level, api_version)]
         return max(met)
 
     def _meets(self, level: Level, api_version: ApiVersion) -> bool:
@@ -74,19 +68,14 @@ class Capabilities:
             names = " or ".join(alternatives)
             raise UnsupportedFeatureError(f"{what} is not supported by this server ({names}).")
 
-    def require_quality(self, quality: Quality, api_version: ApiVersion) -> None:
-        """Raise UnsupportedFeatureError for a quality that is switched off.
+    def has_quality(self, quality: Quality, api_version: ApiVersion) -> bool:
+        """In 3.0 `color` never fails, even where it isn't listed (§4.4: MUST NOT result in an error)."""
+        return quality in self.qualities or (quality is Quality.COLOR and api_version is ApiVersion.V3)
 
-        In 3.0 `color` never fails (§4.4: MUST NOT result in an error).
-        """
-        if quality in self.qualities:
-            return
-        if quality is Quality.COLOR and api_version is ApiVersion.V3:
-            return
-        raise UnsupportedFeatureError(f"The quality {quality} is not supported by this server.")
+    def require_quality(self, quality: Quality, api_version: ApiVersion) -> None:
+        if not self.has_quality(quality, api_version):
+            raise UnsupportedFeatureError(f"The quality {quality} is not supported by this server.")
 
     def require_format(self, output_format: OutputFormat) -> None:
         if output_format not in self.formats:
-            raise UnsupportedFeatureError(
-                f"The format {output_format} is not supported by this server."
-            )
+            raise UnsupportedFeatureError(f"The format {output_format} is not supported by this server.")

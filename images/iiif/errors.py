@@ -61,4 +61,4 @@ def shown(text: str) -> str:
     """The client's text as an error repeats it: quoted, ASCII, at most SHOWN_LENGTH characters of it."""
     if len(text) <= SHOWN_LENGTH:
         return ascii(text)
-    return f"{ascii(text[:SHOWN_LENGTH])}…"
+    return f"{text[:SHOWN_LENGTH]!a}…"

@@ -13,9 +13,7 @@ MAX_FRACTION_DIGITS = 24
 """A JavaScript client writes at most 22 (17 significant digits after 0.00000); 2.1 asks for at most 10."""
 
 INTEGER = rf"[0-9]{{1,{MAX_INTEGER_DIGITS}}}"
-DECIMAL = (
-    rf"(?:{INTEGER}(?:\.[0-9]{{1,{MAX_FRACTION_DIGITS}}})?|\.[0-9]{{1,{MAX_FRACTION_DIGITS}}})"
-)
+DECIMAL = rf"(?:{INTEGER}(?:\.[0-9]{{1,{MAX_FRACTION_DIGITS}}})?|\.[0-9]{{1,{MAX_FRACTION_DIGITS}}})"
 
 
 def round_half_up(value: Fraction) -> int:

@@ -35,13 +35,9 @@ def validate_identifier(text: str) -> None:
     if not text:
         raise MalformedIdentifierError("The identifier is empty.")
     if _FORBIDDEN.search(text):
-        raise MalformedIdentifierError(
-            "The identifier contains control characters or is not valid UTF-8."
-        )
+        raise MalformedIdentifierError("The identifier contains control characters or is not valid UTF-8.")
     if len(text.encode()) > MAX_IDENTIFIER_BYTES:
-        raise MalformedIdentifierError(
-            f"The identifier is longer than {MAX_IDENTIFIER_BYTES} bytes."
-        )
+        raise MalformedIdentifierError(f"The identifier is longer than {MAX_IDENTIFIER_BYTES} bytes.")
     if _ENCODED_CONTROL.search(text) or _FORBIDDEN.search(unquote(text)):
         raise MalformedIdentifierError(
             "The identifier contains encoded control characters or encoded bytes that are not UTF-8."

@@ -44,9 +44,7 @@ _MEDIA_TYPES = {
     OutputFormat.WEBP: "image/webp",
     OutputFormat.AVIF: "image/avif",
 }
-_WITH_ALPHA = frozenset(
-    {OutputFormat.PNG, OutputFormat.TIF, OutputFormat.GIF, OutputFormat.WEBP, OutputFormat.AVIF}
-)
+_WITH_ALPHA = frozenset({OutputFormat.PNG, OutputFormat.TIF, OutputFormat.GIF, OutputFormat.WEBP, OutputFormat.AVIF})
 
 
 def parse_quality_format(text: str) -> tuple[Quality, OutputFormat]:

@@ -88,9 +88,7 @@ def resolve(
     region = resolve_region(request.region, full)
     size = _resolve_size(request.size, region.size, capabilities, request.api_version)
     quality = _resolve_quality(request.quality, is_grayscale=is_grayscale)
-    return ResolvedRequest(
-        region, size, request.rotation, quality, request.format, capabilities.limits
-    )
+    return ResolvedRequest(region, size, request.rotation, quality, request.format, capabilities.limits)
 
 
 def _resolve_quality(quality: Quality, *, is_grayscale: bool) -> Quality:
@@ -103,16 +101,12 @@ def _require_rotation(rotation: Rotation, capabilities: Capabilities) -> None:
     if rotation.mirrored:
         capabilities.require(Feature.MIRRORING, what="Mirroring")
     if rotation.is_right_angle:
-        capabilities.require(
-            Feature.ROTATION_BY_90S, Feature.ROTATION_ARBITRARY, what="Rotation by 90, 180 or 270"
-        )
+        capabilities.require(Feature.ROTATION_BY_90S, Feature.ROTATION_ARBITRARY, what="Rotation by 90, 180 or 270")
     elif rotation.degrees != 0:
         capabilities.require(Feature.ROTATION_ARBITRARY, what="Rotation by any angle")
 
 
-def _resolve_size(
-    parameter: SizeParameter, region: Size, capabilities: Capabilities, api_version: ApiVersion
-) -> Size:
+def _resolve_size(parameter: SizeParameter, region: Size, capabilities: Capabilities, api_version: ApiVersion) -> Size:
     """Image API 3.0 §4.2, 2.1 §4.2. `max` and `!w,h` are fitted to the limits, all others must keep them."""
     can_upscale = capabilities.can_upscale(api_version)
     may_enlarge = parameter.upscaled or (api_version is ApiVersion.V2 and can_upscale)
@@ -133,9 +127,7 @@ def _resolve_size(
     return size
 
 
-def _requested_size(
-    parameter: SizeParameter, region: Size, limits: Limits, *, may_enlarge: bool
-) -> Size:
+def _requested_size(parameter: SizeParameter, region: Size, limits: Limits, *, may_enlarge: bool) -> Size:
     match parameter.form:
         case SizeForm.FULL:
             return region
@@ -159,8 +151,7 @@ def _scale_by_percent(parameter: SizeParameter, region: Size) -> Size:
     height = parameter.percent * region.height / 100
     if width < 1 or height < 1:
         raise MalformedParameterError(
-            "The size leaves less than one pixel of the region, which is "
-            f"{region.width} x {region.height} pixels here."
+            f"The size leaves less than one pixel of the region, which is {region.width} x {region.height} pixels here."
         )
     return Size(round_half_up(width), round_half_up(height))
 
@@ -187,9 +178,7 @@ def _require_size_form(
         capabilities.require(feature, what=what)
 
 
-def _width_height_features(
-    size: Size, region: Size, api_version: ApiVersion
-) -> tuple[Feature, ...]:
+def _width_height_features(size: Size, region: Size, api_version: ApiVersion) -> tuple[Feature, ...]:
     """2.1 §5.3 has two features for `w,h`: with the region's aspect ratio and without; 3.0 has one for both."""
     if api_version is ApiVersion.V3:
         return (Feature.SIZE_BY_WH,)

@@ -44,7 +44,5 @@ def parse_rotation(text: str) -> Rotation:
         )
     degrees = Decimal(match[2])
     if degrees > _FULL_TURN:
-        raise MalformedParameterError(
-            f"The rotation {shown(text)} is out of range: expected 0 to 360 degrees."
-        )
+        raise MalformedParameterError(f"The rotation {shown(text)} is out of range: expected 0 to 360 degrees.")
     return Rotation(match[1] == "!", Decimal(0) if degrees == _FULL_TURN else degrees)

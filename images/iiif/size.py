@@ -57,9 +57,7 @@ def parse_size(text: str, api_version: ApiVersion) -> SizeParameter:
         )
     parameter = _parse_form(text[1:] if upscaled else text, upscaled=upscaled)
     if parameter is None:
-        raise MalformedParameterError(
-            f"The size {shown(text)} is not understood: expected {_EXPECTED[api_version]}."
-        )
+        raise MalformedParameterError(f"The size {shown(text)} is not understood: expected {_EXPECTED[api_version]}.")
     _refuse_nothing(text, parameter)
     return parameter
 
@@ -89,6 +87,4 @@ def _refuse_nothing(text: str, parameter: SizeParameter) -> None:
         or (has_height and parameter.height == 0)
         or (parameter.form is SizeForm.BY_PERCENT and parameter.percent == 0)
     ):
-        raise MalformedParameterError(
-            f"The size {shown(text)} is empty: its numbers must be greater than 0."
-        )
+        raise MalformedParameterError(f"The size {shown(text)} is empty: its numbers must be greater than 0.")

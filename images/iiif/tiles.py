@@ -36,9 +36,7 @@ def _holds(tile: Size, size: Size) -> bool:
     return size.width <= tile.width and size.height <= tile.height
 
 
-def level_sizes(
-    full: Size, factors: tuple[int, ...], limits: Limits | None = None
-) -> tuple[Size, ...]:
+def level_sizes(full: Size, factors: tuple[int, ...], limits: Limits | None = None) -> tuple[Size, ...]:
     """The sizes of the whole image at each scale factor that keep the limits, ascending, each once."""
     sizes = {reduced_size(full, factor) for factor in factors}
     allowed = [size for size in sizes if limits is None or limits.allow(size)]
