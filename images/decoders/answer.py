@@ -1,0 +1,190 @@
+"""The answer of a decoder process, relayed while it is still being made."""
+
+import contextlib
+import enum
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from images.decoders.decoder import Decoder, after, job_frames
+from images.decoders.errors import DecodeError, DecodeLimitError, DecoderDiedError
+from images.decoders.failures import failure_from_json, out_of_memory, out_of_time
+from images.decoders.source import SourceData
+from images.decoders.spawning import Ending
+from images.decoders.wire import FrameError, Kind
+
+_TIME_SIGNALS = frozenset({signal.SIGXCPU, signal.SIGALRM})
+# GLib ends the process with SIGTRAP when it cannot allocate.
+_MEMORY_SIGNALS = frozenset({signal.SIGTRAP, signal.SIGXFSZ})
+
+
+class Outcome(enum.StrEnum):
+    """How the work of a decoder on one job ended."""
+
+    DONE = "done"
+    FAILED = "failed"  # it said why, and may go on
+    EXHAUSTED = "exhausted"  # it met its limit of memory or processor time
+    STOPPED = "stopped"  # the server ended it: no answer in time
+    CANCELLED = "cancelled"  # the server ended it: nobody wants the rest
+    DIED = "died"  # it ended, or talked nonsense
+
+    @property
+    def leaves_decoder_usable(self) -> bool:
+        return self in {Outcome.DONE, Outcome.FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """`wall_seconds`: the longest that a decoder may compute without sending anything, as seen by a server that waits.
+
+    `stream_seconds`: the longest life of one answer, slow readers included.
+    """
+
+    wall_seconds: float
+    stream_seconds: float
+
+
+class Answer(Iterator[bytes]):
+    """The pieces of a result as they come. A slow reader slows the decoder, through the socket, and is not its fault.
+
+    `finish` is called once, as soon as the decoder is no longer needed; `ending` tells how a decoder that is gone came
+    to its end.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        deadlines: Deadlines,
+        ending: Callable[[int], Ending],
+        finish: Callable[[Decoder, Outcome], None],
+    ) -> None:
+        self._decoder = decoder
+        self._wall_seconds = deadlines.wall_seconds
+        self._last_moment = after(deadlines.stream_seconds)
+        self._ending = ending
+        self._finish = finish
+        self._pieces: deque[bytes] = deque()
+        self._failure: DecodeError | None = None
+        self._state = threading.Lock()
+        self._is_finished = False
+        self._follow_up: Callable[[], None] | None = None
+
+    def begin(self, job: Mapping[str, Any], source: SourceData) -> None:
+        """Hand `job` and its source to the decoder. Raises DecodeError."""
+        try:
+            parts = job_frames(job, source)
+        except FrameError as error:
+            self._end(Outcome.FAILED)
+            raise DecodeLimitError("The image is too large to be handed to a decoder.") from error
+        fds = () if source.fd is None else (source.fd,)
+        with self._translating():
+            self._decoder.send(parts, fds, after(self._wall_seconds))
+
+    def read_ahead(self, length: int) -> int | None:
+        """Read on until more than `length` bytes are there; the length of the result if that was all of it.
+
+        Raises DecodeError.
+        """
+        arrived = 0
+        while (piece := self._read_piece()) is not None:
+            self._pieces.append(piece)
+            arrived += len(piece)
+            if arrived > length:
+                return None
+        return arrived
+
+    def when_finished(self, follow_up: Callable[[], None]) -> None:
+        """Call `follow_up` once the decoder is no longer needed: at once if that is so already."""
+        with self._state:
+            if not self._is_finished:
+                self._follow_up = follow_up
+                return
+        follow_up()
+
+    def __next__(self) -> bytes:
+        if self._pieces:
+            return self._pieces.popleft()
+        piece = self._read_piece()
+        if piece is None:
+            raise StopIteration
+        return piece
+
+    def close(self) -> None:
+        """Nobody wants the rest: a decoder that is still at work is ended."""
+        self._pieces.clear()
+        self._end(Outcome.CANCELLED)
+
+    def expire(self, now: float) -> None:
+        """End an answer that outlived `stream_seconds` because its reader does not come back. From any thread."""
+        # No thread still waits for the socket so long after its deadline.
+        if now > self._last_moment + 1:
+            self._failure = out_of_time()
+            self._end(Outcome.STOPPED)
+
+    def __del__(self) -> None:
+        # The collector may run while this very thread holds the locks that ending takes.
+        if not self._is_finished and self._decoder.is_ours:
+            threading.Thread(target=self._end, args=(Outcome.CANCELLED,), daemon=True).start()
+
+    def _read_piece(self) -> bytes | None:
+        """The next piece, or None at the end. Raises DecodeError."""
+        if self._failure is not None:
+            raise self._failure
+        if self._is_finished:
+            return None
+        with self._translating():
+            answer = self._decoder.read(min(after(self._wall_seconds), self._last_moment))
+            failure = failure_from_json(answer.json()) if answer.kind is Kind.ERROR else None
+        if failure is not None:
+            exhausted = isinstance(failure, DecodeLimitError)
+            self._end(Outcome.EXHAUSTED if exhausted else Outcome.FAILED)
+            raise failure
+        if answer.kind is Kind.DATA:
+            return answer.payload
+        self._end(Outcome.DONE)
+        return None
+
+    @contextlib.contextmanager
+    def _translating(self) -> Iterator[None]:
+        """Turns what goes wrong on the socket into a DecodeError, and is done with the decoder."""
+        try:
+            yield
+        except TimeoutError as error:
+            self._end(Outcome.STOPPED)
+            raise out_of_time() from error
+        except (EOFError, OSError) as error:
+            self._decoder.kill()
+            failure = explain(self._ending(self._decoder.pid))
+            died = isinstance(failure, DecoderDiedError)
+            self._end(Outcome.DIED if died else Outcome.EXHAUSTED)
+            raise failure from error
+        except FrameError as error:
+            self._end(Outcome.DIED)
+            raise DecoderDiedError("The decoder gave an answer that is none.") from error
+        except BaseException:
+            self._end(Outcome.CANCELLED)
+            raise
+
+    def _end(self, outcome: Outcome) -> None:
+        if not self._decoder.is_ours:
+            return
+        with self._state:
+            if self._is_finished:
+                return
+            self._is_finished = True
+            follow_up = self._follow_up
+        self._finish(self._decoder, outcome)
+        if follow_up is not None:
+            follow_up()
+
+
+def explain(ending: Ending) -> DecoderDiedError | DecodeLimitError:
+    """What the end of a decoder in the middle of a job means. A limit would be met again by a second attempt."""
+    if ending.signal in _TIME_SIGNALS:
+        return out_of_time()
+    if ending.signal in _MEMORY_SIGNALS:
+        return out_of_memory()
+    return DecoderDiedError("The decoder ended in the middle of its work.")

@@ -1,0 +1,250 @@
+"""Decoding in long-lived processes that have no credentials, hard limits, and lives that cost one request at most."""
+
+import atexit
+import logging
+import os
+import threading
+import time
+import weakref
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from images.decoders.admission import Admission
+from images.decoders.answer import Answer, Deadlines, Outcome
+from images.decoders.confinement import ProcessLimits
+from images.decoders.decoder import Decoder
+from images.decoders.errors import DecoderDiedError, OverloadedError
+from images.decoders.runner import Rendered, Runner, is_dear
+from images.decoders.source import SourceData
+from images.decoders.spawning import Spawner
+from images.decoders.threads import ThreadRunner
+
+__all__ = ["DecoderPool", "Rendered", "Runner", "ThreadRunner"]
+
+logger = logging.getLogger(__name__)
+
+
+class DecoderPool:
+    """A Runner with at most `size` decoder processes, forked when needed. Thread-safe, also across a fork.
+
+    `dear_slots`, `queue_length`, `queue_wait` (seconds): see Admission. `wall_seconds`, `stream_seconds`: see
+    Deadlines. `cpu_seconds`: processor time of one job. `memory_bytes`: address space of one decoder. A decoder is
+    replaced after `max_jobs` jobs or with `max_resident_bytes` in memory. A result of up to `read_ahead_bytes` is read
+    whole before `run` returns, so that its decoder is free at once.
+    """
+
+    def __init__(
+        self,
+        size: int = 2,
+        dear_slots: int | None = None,
+        queue_length: int | None = None,
+        queue_wait: float = 2.0,
+        wall_seconds: float = 10.0,
+        cpu_seconds: float = 15.0,
+        memory_bytes: int = 2 * 1024**3,
+        *,
+        stream_seconds: float = 600.0,
+        max_jobs: int = 5000,
+        max_resident_bytes: int = 400 * 1024**2,
+        read_ahead_bytes: int = 1024**2,
+        start_seconds: float = 30.0,
+        job_module: str = "images.decoders.jobs",
+    ) -> None:
+        self._size = size
+        self._lane_limits = (
+            size,
+            max(1, size // 2) if dear_slots is None else dear_slots,
+            4 * size if queue_length is None else queue_length,
+            queue_wait,
+        )
+        self._deadlines = Deadlines(wall_seconds, stream_seconds)
+        self._job_limits = {
+            "wall_seconds": wall_seconds,
+            "cpu_seconds": cpu_seconds,
+            "stream_seconds": stream_seconds,
+        }
+        self._max_jobs = max_jobs
+        self._max_resident_bytes = max_resident_bytes
+        self._read_ahead_bytes = read_ahead_bytes
+        self._spawner = Spawner(job_module, ProcessLimits(memory_bytes), start_seconds)
+        self._reset()
+        os.register_at_fork(after_in_child=_weakly(self._forget))
+        atexit.register(_weakly(self.close))
+
+    def _reset(self) -> None:
+        self._admission = Admission(*self._lane_limits)
+        self._lock = threading.Lock()
+        self._idle: list[Decoder] = []
+        self._living: set[Decoder] = set()
+        self._streams: weakref.WeakSet[Answer] = weakref.WeakSet()
+        self._counts: Counter[str] = Counter()
+        self._busy_seconds = 0.0
+        self._is_closed = False
+
+    def start(self) -> None:
+        """Start every decoder now, instead of with the first requests. Raises DecoderDiedError."""
+        with self._lock:
+            missing = self._size - len(self._living)
+        for decoder in [self._spawn() for _ in range(missing)]:
+            with self._lock:
+                self._idle.append(decoder)
+
+    def run(self, job: Mapping[str, Any], source: SourceData) -> Rendered:
+        self._end_expired_streams()
+        dear = is_dear(job)
+        self._admission.enter(is_dear=dear)
+        began = time.monotonic()
+
+        def leave() -> None:
+            self._admission.leave(is_dear=dear)
+            with self._lock:
+                self._busy_seconds += time.monotonic() - began
+
+        self._count("jobs")
+        try:
+            answer, length = self._ask_twice({"job": dict(job), **self._job_limits}, source)
+        except BaseException:
+            leave()
+            raise
+        if length is None:
+            with self._lock:
+                self._streams.add(answer)
+        answer.when_finished(leave)
+        return Rendered(answer, length)
+
+    def stats(self) -> dict[str, Any]:
+        """Counts since the start, but `busy`, `dear_busy`, `queue_depth` and `processes`, which are of now."""
+        lanes = self._admission.stats()
+        with self._lock:
+            counts = self._counts.copy()
+            busy_seconds, processes = self._busy_seconds, len(self._living)
+        return {
+            "isolation": "pool",
+            "jobs": counts["jobs"],
+            "failed": counts[Outcome.FAILED],
+            "limited": counts[Outcome.EXHAUSTED] + counts[Outcome.STOPPED],
+            "deaths": counts[Outcome.DIED],
+            "kills": counts[Outcome.STOPPED] + counts[Outcome.CANCELLED],
+            "retries": counts["retries"],
+            "spawned": counts["spawned"],
+            "recycled": counts["recycled"],
+            "zygote_starts": self._spawner.starts,
+            "processes": processes,
+            "busy": lanes.busy,
+            "dear_busy": lanes.dear_busy,
+            "busy_seconds": busy_seconds,
+            "queue_depth": lanes.waiting,
+            "waits": lanes.waits,
+            "wait_seconds": lanes.wait_seconds,
+            "overloads": lanes.refused,
+        }
+
+    def pids(self) -> tuple[int, ...]:
+        """The decoders that live now, busy or idle."""
+        with self._lock:
+            return tuple(sorted(decoder.pid for decoder in self._living))
+
+    @property
+    def zygote_pid(self) -> int | None:
+        return self._spawner.pid
+
+    def close(self) -> None:
+        self._admission.close()
+        with self._lock:
+            self._is_closed = True
+            idle, self._idle = self._idle, []
+            busy = self._living.difference(idle)
+            self._living.clear()
+        for decoder in idle:
+            decoder.kill()
+        for decoder in busy:
+            decoder.stop()
+        self._spawner.close()
+
+    def _ask_twice(self, job: Mapping[str, Any], source: SourceData) -> tuple[Answer, int | None]:
+        """Ask a decoder, and another one should the first die before anything of its answer was relayed."""
+        decoder = self._check_out()
+        try:
+            return self._ask(decoder, job, source)
+        except DecoderDiedError as error:
+            logger.warning("Decoder %d: %s Trying once more.", decoder.pid, error.detail)
+            self._count("retries")
+        return self._ask(self._check_out(), job, source)
+
+    def _ask(self, decoder: Decoder, job: Mapping[str, Any], source: SourceData) -> tuple[Answer, int | None]:
+        answer = Answer(decoder, self._deadlines, self._spawner.ending, self._check_in)
+        try:
+            answer.begin(job, source)
+            return answer, answer.read_ahead(self._read_ahead_bytes)
+        except BaseException:
+            answer.close()
+            raise
+
+    def _check_out(self) -> Decoder:
+        """A decoder that is ready. Raises DecoderDiedError when none can be started, OverloadedError when closed."""
+        while True:
+            with self._lock:
+                if self._is_closed:
+                    raise OverloadedError("The server is shutting down.")
+                if not self._idle:
+                    break
+                decoder = self._idle.pop()
+            if decoder.is_ready():
+                return decoder
+            self._check_in(decoder, Outcome.DIED)
+        return self._spawn()
+
+    def _check_in(self, decoder: Decoder, outcome: Outcome) -> None:
+        is_worn = decoder.jobs >= self._max_jobs or decoder.resident_bytes > self._max_resident_bytes
+        with self._lock:
+            self._counts[outcome] += 1
+            if outcome.leaves_decoder_usable and not self._is_closed:
+                if not is_worn:
+                    self._idle.append(decoder)
+                    return
+                self._counts["recycled"] += 1
+            self._living.discard(decoder)
+        decoder.kill()
+
+    def _spawn(self) -> Decoder:
+        decoder = self._spawner.spawn()
+        with self._lock:
+            if not self._is_closed:
+                self._living.add(decoder)
+                self._counts["spawned"] += 1
+                return decoder
+        decoder.kill()
+        raise OverloadedError("The server is shutting down.")
+
+    def _end_expired_streams(self) -> None:
+        """Free the slots of those who began to read a long answer and never came back."""
+        if not self._streams:
+            return
+        with self._lock:
+            streams = list(self._streams)
+        now = time.monotonic()
+        for answer in streams:
+            answer.expire(now)
+
+    def _count(self, name: str) -> None:
+        with self._lock:
+            self._counts[name] += 1
+
+    def _forget(self) -> None:
+        """After a fork, in the child: the decoders are the parent's, and locks may be held by threads that are not."""
+        for decoder in self._living:
+            decoder.forget()
+        self._spawner.forget()
+        self._reset()
+
+
+def _weakly(method: Callable[[], None]) -> Callable[[], None]:
+    """Calls `method` for as long as its object lives, without making it live longer."""
+    reference = weakref.WeakMethod(method)
+
+    def call() -> None:
+        if (living := reference()) is not None:
+            living()
+
+    return call

@@ -1,0 +1,138 @@
+"""A decoder process: one job after the other from a socket, until the socket closes."""
+
+import contextlib
+import os
+import signal
+import socket
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from images.decoders.confinement import ProcessLimits, ResidentMemory, allow_cpu, confine
+from images.decoders.errors import DecodeError
+from images.decoders.failures import failure_to_json, translate
+from images.decoders.source import SourceData
+from images.decoders.wire import (
+    DATA_BYTES,
+    FrameError,
+    FrameReader,
+    Kind,
+    close_fds,
+    encode_json,
+    frame,
+    send,
+)
+
+Perform = Callable[[Mapping[str, Any], SourceData, Callable[[bytes], None]], None]
+
+WALL_GRACE_SECONDS = 1.0
+"""How much later than the server a decoder ends itself: the server's word is the clearer one."""
+
+
+class Alarm:
+    """Ends this process by SIGALRM when it computes for `wall_seconds` without sending anything.
+
+    Nobody else would, once the server is gone. While a slow reader holds up the sending, only the end of
+    `stream_seconds` does.
+    """
+
+    def __init__(self, wall_seconds: float, stream_seconds: float) -> None:
+        self._wall_seconds = wall_seconds
+        self._end = time.monotonic() + stream_seconds + WALL_GRACE_SECONDS
+
+    def computing(self) -> None:
+        self._set(self._wall_seconds + WALL_GRACE_SECONDS)
+
+    def sending(self) -> None:
+        self._set(self._end - time.monotonic())
+
+    def off(self) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _set(self, seconds: float) -> None:
+        remaining = self._end - time.monotonic()
+        signal.setitimer(signal.ITIMER_REAL, max(0.001, min(seconds, remaining)))
+
+
+class Output:
+    """Sends a result in frames. A result that fits into one frame leaves together with the frame that ends it."""
+
+    def __init__(self, channel: socket.socket, alarm: Alarm) -> None:
+        self._channel = channel
+        self._alarm = alarm
+        self._pieces: list[bytes] = []
+        self._length = 0
+
+    def write(self, data: bytes) -> None:
+        self._pieces.append(data)
+        self._length += len(data)
+        if self._length > DATA_BYTES:
+            self._send_full_frames()
+
+    def end(self, summary: Mapping[str, Any]) -> None:
+        parts = frame(Kind.DATA, b"".join(self._pieces)) if self._length else []
+        self._send([*parts, *frame(Kind.END, encode_json(summary))])
+
+    def fail(self, error: DecodeError) -> None:
+        self._send(frame(Kind.ERROR, encode_json(failure_to_json(error))))
+
+    def _send_full_frames(self) -> None:
+        data = memoryview(b"".join(self._pieces))
+        while len(data) > DATA_BYTES:
+            self._send(frame(Kind.DATA, data[:DATA_BYTES]))
+            data = data[DATA_BYTES:]
+        self._pieces = [bytes(data)]
+        self._length = len(data)
+
+    def _send(self, parts: list[bytes | memoryview]) -> None:
+        self._alarm.sending()
+        try:
+            send(self._channel, parts)
+        except OSError:
+            # Nobody reads any more. An exception might be lost in a library's callback.
+            os._exit(0)
+        self._alarm.computing()
+
+
+def serve(channel: socket.socket, limits: ProcessLimits, perform: Perform) -> None:
+    """Answer jobs on `channel` until it closes. Raises FrameError when what arrives is no job."""
+    memory = ResidentMemory()
+    confine(limits)
+    reader = FrameReader(channel, takes_files=True)
+    with contextlib.suppress(EOFError, ConnectionError):
+        while True:
+            _answer(channel, reader, perform, memory)
+
+
+def _answer(channel: socket.socket, reader: FrameReader, perform: Perform, memory: ResidentMemory) -> None:
+    job = reader.read(Kind.JOB).json()
+    alarm = Alarm(job["wall_seconds"], job["stream_seconds"])
+    alarm.computing()
+    allow_cpu(job["cpu_seconds"])
+    output = Output(channel, alarm)
+    source, fds = _receive_source(job, reader)
+    try:
+        perform(job["job"], source, output.write)
+    except Exception as error:  # noqa: BLE001 - whatever a library raises costs this job, not the process
+        if not isinstance(error, DecodeError | MemoryError):
+            traceback.print_exc()
+        output.fail(translate(error))
+    else:
+        output.end({"resident_bytes": memory.read()})
+    finally:
+        alarm.off()
+        close_fds(fds)
+
+
+def _receive_source(job: Mapping[str, Any], reader: FrameReader) -> tuple[SourceData, list[int]]:
+    """The source that belongs to `job`, and the open files to close after it."""
+    if not job["has_file"]:
+        return SourceData(data=reader.read(Kind.SOURCE).payload), []
+    fds = reader.take_fds()
+    if not fds:
+        raise FrameError("A job came without its file.")
+    with contextlib.suppress(OSError):
+        # A file description of our own: the server's has a position that a retry would share.
+        fds.append(os.open(f"/proc/self/fd/{fds[0]}", os.O_RDONLY | os.O_CLOEXEC))
+    return SourceData(fd=fds[-1], length=job["source_length"]), fds

@@ -1,0 +1,158 @@
+"""Jobs that behave well or badly at command, for the tests of the pool."""
+
+import ctypes
+import os
+import signal
+import stat
+import struct
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from images.decoders.errors import DamagedSourceError, DecodeLimitError
+from images.decoders.source import SourceData
+from images.decoders.wire import encode_json
+
+_held: list[bytes] = []
+
+
+def prepare() -> None:
+    """Nothing to load."""
+
+
+def perform(job: Mapping[str, Any], source: SourceData, write: Callable[[bytes], None]) -> None:
+    _JOBS[job["kind"]](job, source, write)
+
+
+def _echo(_job: Mapping[str, Any], source: SourceData, write: Callable[[bytes], None]) -> None:
+    write(source.read_at(0, source.length))
+
+
+def _sleep(job: Mapping[str, Any], source: SourceData, write: Callable[[bytes], None]) -> None:
+    time.sleep(job["seconds"])
+    _echo(job, source, write)
+
+
+def _spin(job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes], None]) -> None:
+    end = time.monotonic() + job.get("seconds", 3600)
+    while time.monotonic() < end:
+        pass
+    write(b"done")
+
+
+def _allocate(job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes], None]) -> None:
+    write(str(len(bytearray(job["length"]))).encode())
+
+
+def _allocate_as_glib(
+    job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes], None]
+) -> None:
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    if not libc.malloc(ctypes.c_size_t(job["length"])):
+        os.kill(os.getpid(), signal.SIGTRAP)
+    write(b"allocated")
+
+
+def _hold(job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes], None]) -> None:
+    _held.append(b"x" * job["length"])
+    write(b"held")
+
+
+def _die(job: Mapping[str, Any], source: SourceData, write: Callable[[bytes], None]) -> None:
+    """Die by a signal; if a `marker` file is named, only once."""
+    marker = job.get("marker")
+    if marker is None or not Path(marker).exists():
+        if marker is not None:
+            Path(marker).touch()
+        write(b"x" * job.get("after", 0))
+        os.kill(os.getpid(), job.get("signal", signal.SIGKILL))
+        time.sleep(60)
+    _echo(job, source, write)
+
+
+def _fail(job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes], None]) -> None:
+    write(b"x" * job.get("after", 0))
+    match job["error"]:
+        case "damaged":
+            raise DamagedSourceError("The second strip is cut off.", "cut")
+        case "limit":
+            raise DecodeLimitError("The image has too many scans.")
+        case _:
+            raise ZeroDivisionError("/a/secret/path")
+
+
+def _stream(job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes], None]) -> None:
+    for number in range(job["pieces"]):
+        write(bytes([number % 256]) * job["length"])
+        time.sleep(job.get("pause", 0))
+
+
+def _raw(job: Mapping[str, Any], _source: SourceData, _write: Callable[[bytes], None]) -> None:
+    """Write what is no frame to the pool."""
+    os.write(_channel(), bytes.fromhex(job["bytes"]))
+    time.sleep(job.get("seconds", 60))
+
+
+def _file_to_parent(
+    _job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes], None]
+) -> None:
+    """Push open files on the server together with a frame."""
+    import socket
+
+    with socket.socket(fileno=os.dup(_channel())) as channel:
+        socket.send_fds(channel, [struct.pack("!HBxI", 0x1F5A, 4, 1) + b"x"], [0, 0, 0])
+    write(b"y")
+
+
+def _channel() -> int:
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            if stat.S_ISSOCK(os.fstat(int(name)).st_mode) and int(name) > 2:
+                return int(name)
+        except OSError:
+            continue
+    raise LookupError("no socket")
+
+
+def _report(_job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes], None]) -> None:
+    """What this process is and may do."""
+    import resource
+    import sys
+
+    status = Path("/proc/self/status").read_text().splitlines()
+    fields = {line.split(":")[0]: line.split(":")[1].strip() for line in status}
+    write(
+        encode_json(
+            {
+                "pid": os.getpid(),
+                "environment": sorted(os.environ),
+                "modules": sorted(sys.modules),
+                "fds": len(os.listdir("/proc/self/fd")),
+                "oom_score_adj": Path("/proc/self/oom_score_adj").read_text().strip(),
+                "no_new_privs": fields["NoNewPrivs"],
+                "threads": fields["Threads"],
+                "limits": {
+                    name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[0]
+                    for name in ("AS", "FSIZE", "NOFILE", "CORE", "CPU")
+                },
+            }
+        )
+    )
+
+
+_JOBS: dict[str, Callable[[Mapping[str, Any], SourceData, Callable[[bytes], None]], None]] = {
+    "echo": _echo,
+    "sleep": _sleep,
+    "spin": _spin,
+    "allocate": _allocate,
+    "allocate_as_glib": _allocate_as_glib,
+    "hold": _hold,
+    "die": _die,
+    "fail": _fail,
+    "stream": _stream,
+    "raw": _raw,
+    "file_to_parent": _file_to_parent,
+    "report": _report,
+}
