@@ -1,5 +1,117 @@
-"""Raster to bytes of an output format."""
+"""Raster to the bytes of an output format: the same bytes for the same pixels and options."""
 
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pyvips
+from PIL import Image as PillowImage
+
+from images.decoders import pdf
+from images.decoders.errors import UnsupportedSourceError
 from images.decoders.options import EncodeOptions
 
-__all__ = ["EncodeOptions"]
+__all__ = ["EncodeOptions", "encode"]
+
+Write = Callable[[bytes], None]
+_MILLIMETRES_PER_INCH = 25.4
+_DEFAULT_DOTS_PER_INCH = 72
+
+
+def encode(image: pyvips.Image, output_format: str, options: EncodeOptions, write: Write, *, bitonal: bool) -> None:
+    """Hand the encoded bytes to `write`: JPEG and PNG piece by piece, others in one."""
+    image = _with_density(image, options)
+    match output_format:
+        case "jpg":
+            _stream(image, "jpegsave_target", _jpeg_options(options), write)
+        case "png":
+            depth = {"bitdepth": 1} if bitonal else {}
+            chosen = {"compression": options.png_compression, **depth, **_kept(options)}
+            _stream(image, "pngsave_target", chosen, write)
+        case "pdf":
+            jpeg = _buffered(image, "jpegsave_buffer", _jpeg_options(options))
+            dots = options.dots_per_inch or _DEFAULT_DOTS_PER_INCH
+            write(pdf.page(jpeg, image.width, image.height, image.bands, dots))
+        case "jp2":
+            write(_jp2(image, options))
+        case _:
+            name, chosen = _buffered_options(output_format, options, bitonal=bitonal)
+            write(_buffered(image, name, chosen))
+
+
+def _with_density(image: pyvips.Image, options: EncodeOptions) -> pyvips.Image:
+    """Always set, so that a derivative does not depend on what its source said."""
+    dots = options.dots_per_inch or _DEFAULT_DOTS_PER_INCH
+    per_millimetre = dots / _MILLIMETRES_PER_INCH
+    return image.copy(xres=per_millimetre, yres=per_millimetre)
+
+
+def _kept(options: EncodeOptions) -> dict[str, Any]:
+    return {"keep": "icc" if options.icc == "keep" else "none"}
+
+
+def _jpeg_options(options: EncodeOptions) -> dict[str, Any]:
+    return {"Q": options.jpeg_quality, "interlace": options.jpeg_progressive, **_kept(options)}
+
+
+def _buffered_options(output_format: str, options: EncodeOptions, *, bitonal: bool) -> tuple[str, dict[str, Any]]:
+    depth = {"bitdepth": 1} if bitonal else {}
+    match output_format:
+        case "webp":
+            return "webpsave_buffer", {"Q": options.webp_quality, **_kept(options)}
+        case "avif":
+            quality = {"Q": options.avif_quality, "effort": options.avif_effort}
+            return "heifsave_buffer", {"compression": "av1", **quality, **_kept(options)}
+        case "gif":
+            return "gifsave_buffer", {**depth, **_kept(options)}
+        case "tif":
+            compression = options.tiff_compression
+            if bitonal and compression == "jpeg":
+                compression = "deflate"
+            chosen = {"compression": compression, "Q": options.jpeg_quality, **depth}
+            return "tiffsave_buffer", {**chosen, **_kept(options)}
+    raise UnsupportedSourceError(f"No encoder writes {output_format}.")
+
+
+def _buffered(image: pyvips.Image, name: str, chosen: dict[str, Any]) -> bytes:
+    encoded: bytes = pyvips.Operation.call(name, image, **chosen)
+    return encoded
+
+
+def _stream(image: pyvips.Image, name: str, chosen: dict[str, Any], write: Write) -> None:
+    """libvips cannot carry an exception through its callback, so it is kept and raised after."""
+    raised: list[BaseException] = []
+
+    def forward(piece: bytes) -> int:
+        if raised:
+            return -1
+        try:
+            write(bytes(piece))
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            raised.append(error)
+            return -1
+        return len(piece)
+
+    target = pyvips.TargetCustom()
+    target.on_write(forward)
+    try:
+        pyvips.Operation.call(name, image, target, **chosen)
+    except pyvips.Error:
+        if not raised:
+            raise
+    if raised:
+        raise raised[0]
+
+
+def _jp2(image: pyvips.Image, options: EncodeOptions) -> bytes:
+    """Lossless, or at a ratio, by Pillow's OpenJPEG."""
+    raster = PillowImage.fromarray(image.numpy())
+    chosen: dict[str, Any] = {"irreversible": False}
+    if options.jp2_ratio > 0:
+        chosen = {"irreversible": True, "quality_mode": "rates"}
+        chosen["quality_layers"] = [options.jp2_ratio]
+    smallest = min(image.width, image.height)
+    chosen["num_resolutions"] = max(1, min(6, smallest.bit_length()))
+    buffer = io.BytesIO()
+    raster.save(buffer, "JPEG2000", **chosen)
+    return buffer.getvalue()

@@ -50,9 +50,7 @@ class EncodeOptions:
             "bitonal_threshold",
             "dots_per_inch",
         )
-        return ",".join(
-            [f"r{ENCODER_REVISION}", *(f"{name}={getattr(self, name)}" for name in used)]
-        )
+        return ",".join([f"r{ENCODER_REVISION}", *(f"{name}={getattr(self, name)}" for name in used)])
 
     def background_rgb(self) -> list[int]:
         """The background as three numbers from 0 to 255."""

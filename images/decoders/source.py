@@ -44,6 +44,4 @@ def read_piece(fd: int, offset: int, length: int) -> bytes:
     try:
         return os.pread(fd, length, offset)
     except OSError as error:
-        raise DamagedSourceError(
-            f"The file could not be read: {error.strerror}.", "unreadable"
-        ) from error
+        raise DamagedSourceError(f"The file could not be read: {error.strerror}.", "unreadable") from error

@@ -1,0 +1,40 @@
+"""libvips, set up for files from strangers, and its errors in plain words."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyvips
+
+from images.decoders.errors import DamagedSourceError, DecodeError, UnsupportedSourceError
+
+_ALLOWED_LOADERS = ("Tiff", "Jpeg", "Png", "Webp", "Nsgif", "Heif")
+"""libvips' class names; Nsgif reads GIF, Heif reads AVIF."""
+
+_PREFIX = re.compile(r"^(?:[A-Za-z_]\w*(?: \w+)?: )+")
+
+
+def settle() -> None:
+    """Keep nothing between operations, and block every loader that nobody meant to offer."""
+    pyvips.cache_set_max(0)
+    pyvips.operation_block_set("VipsForeignLoad", True)
+    for loader in _ALLOWED_LOADERS:
+        pyvips.operation_block_set(f"VipsForeignLoad{loader}", False)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turn libvips' errors into a DecodeError that a curator can read."""
+    try:
+        yield
+    except pyvips.Error as error:
+        raise _translated(error) from error
+
+
+def _translated(error: pyvips.Error) -> DecodeError:
+    lines = [line.strip() for line in f"{error.detail or error.message}".splitlines()]
+    told = next((line for line in lines if line), "no reason was given")
+    reason = _PREFIX.sub("", told).rstrip(".") or told
+    if re.search(r"unsupported|not supported|unknown compression|not configured", told, re.I):
+        return UnsupportedSourceError(f"The file holds something unsupported: {reason}.")
+    return DamagedSourceError(f"The file is damaged: {reason}.")
