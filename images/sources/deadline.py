@@ -1,0 +1,53 @@
+"""A point in time that a whole piece of work must end by, and waiting for a turn until then."""
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from images.sources.errors import SourceUnreachableError
+
+_POLL_SECONDS = 0.01
+
+
+class Deadline:
+    """Counts down from `seconds` by the monotonic clock."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Seconds left, more than 0. Raises SourceUnreachableError if there are none."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise SourceUnreachableError(f"The web server did not deliver within {self._seconds:g} seconds.")
+        return left
+
+
+@contextlib.contextmanager
+def turn(locks: Sequence[Path], deadline: Deadline) -> Iterator[None]:
+    """Hold one of the lock files, whichever comes free first; among threads as among processes.
+
+    A process that dies gives its turn back. Raises SourceUnreachableError when the deadline has passed.
+    """
+    with contextlib.ExitStack() as stack:
+        fds = []
+        for path in locks:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            stack.callback(os.close, fd)
+            fds.append(fd)
+        while not any(_try_lock(fd) for fd in fds):
+            time.sleep(min(_POLL_SECONDS, deadline.remaining()))
+        yield
+
+
+def _try_lock(fd: int) -> bool:
+    # A lock of flock(2) belongs to the open file description, so that two threads exclude each other as well.
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,210 @@
+"""Sources on web servers: fetched whole, once a version, into a local copy that all reads are served from."""
+
+import contextlib
+import email.utils
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from images.sources.copies import Copies, CopyRecord, Reception
+from images.sources.deadline import Deadline, turn
+from images.sources.errors import (
+    SourceAnswerError,
+    SourceChangedError,
+    SourceForbiddenError,
+    SourceNotFoundError,
+    SourceTooLargeError,
+    SourceTruncatedError,
+    SourceUnreachableError,
+)
+from images.sources.fetch import Answer, HostTurns, Resolve, Route, get, resolve_host
+from images.sources.files import FileReader
+from images.sources.location import Location
+from images.sources.urls import parse_url, source_url
+
+_PIECE_BYTES = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class HttpOptions:
+    """The options of a location of kind "http".
+
+    `cache_dir`: where the copies lie. `connect_seconds` bounds each attempt to connect, `total_seconds` the whole fetch
+    with its redirects and the wait for a turn. `max_bytes`: of a body. `per_host`: requests to one host at a time, by
+    all processes that share `cache_dir`. `ports` that URLs may name. `allowed_networks`: networks in CIDR form that may
+    be fetched from although they are not public. `ca_file`: certificates to trust instead of the system's.
+    """
+
+    cache_dir: str
+    connect_seconds: float = 3.0
+    total_seconds: float = 20.0
+    max_bytes: int = 2 * 2**30
+    max_redirects: int = 3
+    per_host: int = 4
+    ports: tuple[int, ...] = (80, 443)
+    allowed_networks: tuple[str, ...] = ()
+    ca_file: str | None = None
+
+    @classmethod
+    def from_mapping(cls, options: Mapping[str, Any]) -> "HttpOptions":
+        """Raises ValueError for an option that there is not, or none of the one that must be."""
+        unknown = set(options) - {field.name for field in fields(cls)}
+        if unknown or not options.get("cache_dir"):
+            raise ValueError(f"options of an http source: unknown {sorted(unknown)}, or no cache_dir")
+        return cls(**options)
+
+    def route(self, resolve: Resolve) -> Route:
+        return Route(
+            ports=frozenset(self.ports),
+            allowed_networks=tuple(self.allowed_networks),
+            connect_seconds=self.connect_seconds,
+            max_redirects=self.max_redirects,
+            resolve=resolve,
+            turns=HostTurns(Path(self.cache_dir) / "hosts", self.per_host),
+            ssl_context=ssl.create_default_context(cafile=self.ca_file),
+        )
+
+
+def open_url(location: Location, etag: str | None = None, *, resolve: Resolve = resolve_host) -> FileReader:
+    """Open the local copy of the resource at `location`. Raises SourceError.
+
+    With `etag`, the copy of that version is enough and nobody is asked; where there is none it is fetched. Without,
+    the web server is asked whether it changed (RFC 9110, section 13.1), and its answer is fetched if so.
+    """
+    options = HttpOptions.from_mapping(location.options)
+    url = source_url(location)
+    parse_url(url, frozenset(options.ports))
+    with _storage_errors():
+        copies = Copies(Path(options.cache_dir), url)
+        fd = copies.open(etag) if etag is not None else None
+        record = copies.find_record()
+        if fd is None:
+            record = _current(copies, record, url, options.route(resolve), options)
+            if etag not in {None, record.etag}:
+                raise SourceChangedError(
+                    "The web server delivers another file than the one that was last read.",
+                    f"{etag} became {record.etag}",
+                )
+            fd = copies.open(record.etag)
+        if fd is None:
+            raise SourceUnreachableError("The server has lost its copy of the source.")
+        modified = _http_time(record.last_modified) if record else None
+        return FileReader(fd, etag=etag or (record.etag if record else None), modified=modified)
+
+
+def _current(copies: Copies, seen: CopyRecord | None, url: str, route: Route, options: HttpOptions) -> CopyRecord:
+    """Fetch or revalidate, one at a time for a URL: whoever waited takes what the one before brought."""
+    deadline = Deadline(options.total_seconds)
+    with turn([copies.lock_path], deadline):
+        record = copies.find_record()
+        if record and copies.has(record.etag):
+            if seen is None or seen.checked != record.checked:
+                return record
+            return _fetch(copies, record, _conditions(record), url, route, deadline, options.max_bytes)
+        return _fetch(copies, record, {}, url, route, deadline, options.max_bytes)
+
+
+def _fetch(
+    copies: Copies,
+    record: CopyRecord | None,
+    conditions: Mapping[str, str],
+    url: str,
+    route: Route,
+    deadline: Deadline,
+    max_bytes: int,
+) -> CopyRecord:
+    checked = record.checked + 1 if record else 1
+    with get(url, route, deadline, conditions) as answer:
+        if record and conditions and answer.status == HTTPStatus.NOT_MODIFIED:
+            record = replace(record, checked=checked)
+            copies.write_record(record)
+            return record
+        _require_usable(answer)
+        with copies.receive() as reception:
+            _receive(answer, reception, max_bytes)
+            fetched = CopyRecord(
+                etag=reception.etag,
+                checked=checked,
+                validator=answer.header("ETag"),
+                last_modified=answer.header("Last-Modified"),
+                previous=_previous(record, reception.etag),
+            )
+            copies.commit(reception, fetched)
+    return fetched
+
+
+def _conditions(record: CopyRecord) -> dict[str, str]:
+    if record.validator:
+        return {"If-None-Match": record.validator}
+    return {"If-Modified-Since": record.last_modified} if record.last_modified else {}
+
+
+def _previous(record: CopyRecord | None, etag: str) -> str:
+    if record is None:
+        return ""
+    return record.previous if record.etag == etag else record.etag
+
+
+def _require_usable(answer: Answer) -> None:
+    """Only a plain 200 is a source. Raises SourceError."""
+    status = answer.status
+    if status in {401, 403, 407}:
+        raise SourceForbiddenError(f"The web server does not let this server in (status {status}).")
+    if status in {404, 410}:
+        raise SourceNotFoundError(f"The web server has no such file (status {status}).")
+    if status in {408, 425, 429} or status >= 500:
+        raise SourceUnreachableError(f"The web server cannot deliver just now (status {status}).")
+    if status != HTTPStatus.OK:
+        raise SourceAnswerError(f"The web server answers with status {status} instead of a file.")
+    if answer.header("Content-Encoding").lower() not in {"", "identity"}:
+        raise SourceAnswerError("The web server compresses its answer although it must not.")
+    if answer.header("Transfer-Encoding").lower() not in {"", "chunked"}:
+        raise SourceAnswerError("The web server sends its answer in an encoding that is not known.")
+
+
+def _receive(answer: Answer, reception: Reception, max_bytes: int) -> None:
+    """Write the body, all of it or SourceError. `max_bytes` counts whatever the server announced."""
+    announced = _announced_length(answer)
+    too_large = f"The file is larger than {max_bytes:,} bytes."
+    if announced is not None and announced > max_bytes:
+        raise SourceTooLargeError(too_large, f"{announced} bytes announced")
+    while piece := answer.read(_PIECE_BYTES):
+        if reception.byte_size + len(piece) > max_bytes:
+            raise SourceTooLargeError(too_large)
+        reception.write(piece)
+    if announced is not None and reception.byte_size != announced:
+        raise SourceTruncatedError(
+            "The web server closed the connection before the file was complete.",
+            f"{reception.byte_size} of {announced} bytes came",
+        )
+
+
+def _announced_length(answer: Answer) -> int | None:
+    """The Content-Length in bytes (RFC 9110, section 8.6); None where the body's end is marked in another way."""
+    text = answer.header("Content-Length")
+    if not text or answer.header("Transfer-Encoding"):
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise SourceAnswerError("The web server announces a length that is no number.")
+    return int(text)
+
+
+def _http_time(text: str) -> datetime | None:
+    try:
+        time = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+@contextlib.contextmanager
+def _storage_errors() -> Iterator[None]:
+    """What is left of OSError here is the disk's: the network's were translated where they happened."""
+    try:
+        yield
+    except OSError as error:
+        raise SourceUnreachableError("The server could not keep a copy of the source.", str(error)) from error

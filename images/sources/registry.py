@@ -1,0 +1,35 @@
+"""Which implementation opens which kind of source.
+
+To add a kind: write a module with a factory that returns a `ByteReader`, let it pass the contract suite in
+tests/images/sources, and name it here.
+"""
+
+from collections.abc import Callable
+
+from images.sources.errors import SourceNotAllowedError
+from images.sources.filesystem import open_file
+from images.sources.http import open_url
+from images.sources.location import Location
+from images.sources.reader import ByteReader
+
+SourceFactory = Callable[[Location, str | None], ByteReader]
+
+SOURCE_KINDS: dict[str, SourceFactory] = {
+    "filesystem": open_file,
+    "http": open_url,
+}
+
+
+def open_source(location: Location, etag: str | None = None) -> ByteReader:
+    """Open the source at `location`; with `etag` given, that version of it and no other.
+
+    Without an etag the source's current version is opened, for which a remote one is asked. Raises SourceError:
+    SourceChangedError where the version that was asked for is no longer to be had.
+    """
+    factory = SOURCE_KINDS.get(location.kind)
+    if factory is None:
+        raise SourceNotAllowedError(
+            "The source lies in a kind of store that this server does not know.",
+            f"kind {location.kind!r}; known: {', '.join(sorted(SOURCE_KINDS))}",
+        )
+    return factory(location, etag)
