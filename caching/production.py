@@ -1,0 +1,44 @@
+"""What goes into the cache and what comes out of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from caching.relay import close_chunks
+
+Outcome = Literal["hit", "miss", "waited", "bypassed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Production:
+    """A derivative being made. `chunks` is closed, where it has a close method, at every end."""
+
+    content_type: str
+    chunks: Iterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Derivative:
+    """A derivative to be sent.
+
+    `length` is None while it is not known. `outcome`: from the cache; made and kept (or tried to);
+    shared with a request that was making it; made while nothing is kept.
+    """
+
+    content_type: str
+    length: int | None
+    chunks: Iterator[bytes]
+    outcome: Outcome
+
+    def close(self) -> None:
+        """To be called by whoever does not read `chunks` to the end."""
+        close_chunks(self.chunks)
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """What a leader has for its followers: a body, or the word that it lies in the cache."""
+
+    content_type: str
+    body: bytes | None
+    kept: bool
