@@ -41,7 +41,7 @@ _HEADERS = {
 
 def resolve_host(host: str, port: int) -> Sequence[str]:
     """The addresses of a host name as the system gives them. Raises OSError."""
-    return [entry[4][0] for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class _Connection(http.client.HTTPConnection):
                 error = failure
         else:
             raise error or OSError("the host has no address")
-        self.sock = _TimedSocket(sock, self._deadline)  # type: ignore[assignment]
+        self.sock = _TimedSocket(sock, self._deadline)
 
     def _open(self, address: IPAddress) -> socket.socket:
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6
