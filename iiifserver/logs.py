@@ -1,0 +1,49 @@
+"""Log formatters (structlog), and the filter that keeps secrets out of every log line."""
+
+import logging
+import re
+
+import structlog
+
+_SECRETS = (
+    (re.compile(r"(\w+://)[^/\s@]+@"), r"\1***@"),
+    (
+        re.compile(r"(?i)([?&](?:x-amz-[a-z-]+|sig|signature|token|key|secret|password|credential)=)[^&\s\"']+"),
+        r"\1***",
+    ),
+    (re.compile(r"(?i)(authorization['\"]?\s*[:=]\s*['\"]?(?:basic|bearer|token)\s+)[^\s'\",]+"), r"\1***"),
+)
+
+_PROCESSORS: tuple[structlog.typing.Processor, ...] = (
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.ExtraAdder(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+)
+
+
+def redact(text: str) -> str:
+    """Replace credentials in URLs, signed query arguments and Authorization values by ***."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+class RedactionFilter(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg = redact(record.getMessage())
+        record.args = ()
+        return True
+
+
+def console_formatter() -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_PROCESSORS, processor=structlog.dev.ConsoleRenderer(colors=False)
+    )
+
+
+def json_formatter() -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=(*_PROCESSORS, structlog.processors.format_exc_info),
+        processor=structlog.processors.JSONRenderer(),
+    )

@@ -1,0 +1,82 @@
+"""What every answer needs: CORS on IIIF paths, proxies that may be believed, a content security policy."""
+
+import ipaddress
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+_FORWARDED = ("HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT")
+_PAGE_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; "
+    "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
+_IIIF_POLICY = "default-src 'none'; sandbox"
+
+
+def is_iiif_path(path: str) -> bool:
+    return path.startswith("/iiif/")
+
+
+class IIIFHeadersMiddleware:
+    """CORS on every IIIF answer, errors, redirects and 304 included (Image API 3.0 section 7.1 and 9)."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if is_iiif_path(request.path_info):
+            response["Access-Control-Allow-Origin"] = "*"
+            response["Access-Control-Expose-Headers"] = (
+                "Link, ETag, Last-Modified, Content-Disposition, Content-Length, Location, Retry-After"
+            )
+            response["Content-Security-Policy"] = _IIIF_POLICY
+            response["Cross-Origin-Resource-Policy"] = "cross-origin"
+            response["X-Content-Type-Options"] = "nosniff"
+        return response
+
+
+class TrustedProxyMiddleware:
+    """Believe X-Forwarded-Proto, -Host and -Port from IIIF_TRUSTED_PROXIES only; remove them from anyone else."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.networks = [ipaddress.ip_network(text, strict=False) for text in settings.IIIF_TRUSTED_PROXIES]
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        forwarded = {name: request.META.pop(name, "") for name in _FORWARDED}
+        if any(forwarded.values()) and self._is_trusted(request.META.get("REMOTE_ADDR", "")):
+            self._apply(request, {name: value.split(",")[0].strip() for name, value in forwarded.items()})
+        return self.get_response(request)
+
+    def _is_trusted(self, address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self.networks)
+
+    @staticmethod
+    def _apply(request: HttpRequest, forwarded: dict[str, str]) -> None:
+        proto, host, port = (forwarded[name] for name in _FORWARDED)
+        if proto in {"http", "https"}:
+            request.META["HTTP_X_FORWARDED_PROTO"] = proto
+            request.META["wsgi.url_scheme"] = proto
+        if host:
+            is_standard = port in {"", "80", "443"} or ":" in host.rpartition("]")[2]
+            request.META["HTTP_HOST"] = host if is_standard else f"{host}:{port}"
+
+
+class ContentSecurityPolicyMiddleware:
+    """Pages load only what this server serves; static files carry the same policy and need none of their own."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        response.setdefault("Content-Security-Policy", _PAGE_POLICY)
+        return response

@@ -1,0 +1,25 @@
+"""Every address of the server; docs/ and the README name them."""
+
+from django.contrib import admin
+from django.urls import path, re_path
+
+from iiifserver import health
+from images.views import iiif, manifest, pages
+
+urlpatterns = [
+    re_path(r"^iiif/presentation/3/(?P<identifier>(?s:.+))/manifest\Z", manifest.manifest_view, name="manifest"),
+    re_path(r"^iiif/(?P<version>2|3)/(?P<rest>(?s:.*))\Z", iiif.versioned_iiif_view, name="image-versioned"),
+    re_path(r"^iiif/(?P<rest>(?s:.*))\Z", iiif.iiif_view, name="image"),
+    path("", pages.gallery_view, name="gallery"),
+    path("gallery/state.json", pages.gallery_state_view, name="gallery-state"),
+    re_path(r"^view/(?P<identifier>(?s:.+))\Z", pages.image_page_view, name="view"),
+    path("healthz", health.healthz_view, name="healthz"),
+    path("readyz", health.readyz_view, name="readyz"),
+    path("metrics", health.metrics_view, name="metrics"),
+    path("admin/", admin.site.urls),
+]
+
+handler400 = "images.views.pages.bad_request_view"
+handler403 = "images.views.pages.forbidden_view"
+handler404 = "images.views.pages.not_found_view"
+handler500 = "images.views.pages.server_error_view"

@@ -1,0 +1,9 @@
+"""The WSGI application that granian serves."""
+
+from django.core.wsgi import get_wsgi_application
+
+from iiifserver import env
+
+env.select_settings()
+
+application = get_wsgi_application()

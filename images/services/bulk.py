@@ -1,0 +1,174 @@
+"""Many sources at once, as a command names them: files, folders, URLs, keys in a store, rows of a CSV file."""
+
+import csv
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.core.exceptions import ValidationError
+
+from images.models import Collection, Image, ImageState, Store
+from images.services.ingest import IngestRetryError, image_ingest
+from images.services.registration import (
+    SourceReference,
+    UploadTooLargeError,
+    image_register,
+    upload_store,
+    validation_messages,
+)
+from images.services.stores import store_for_folder
+from images.sources.filesystem import list_files
+
+SUFFIXES = frozenset({".tif", ".tiff", ".svs", ".jp2", ".jpx", ".jpf", ".j2k", ".j2c", ".jpc", ".jhc", ".jph"} | {
+    ".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif"
+})  # fmt: skip
+_CSV_HEADERS = (("identifier", "source"), ("source_id", "alternate_id"))
+_COPY_BYTES = 1_048_576
+_WAIT_SECONDS = 0.2
+_WORKER_SECONDS = 600  # how long another worker may hold an image that --wait waits for
+
+
+class BulkError(ValueError):
+    """What was named cannot be understood; the message says what and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class BulkItem:
+    """One image to be: `path` is a local file, else `store` and `key` or `url` name the source."""
+
+    identifier: str
+    name: str
+    path: Path | None = None
+    store: str = ""
+    key: str = ""
+    url: str = ""
+    root: Path | None = None
+    collection: str = ""
+    copy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    pk: int | None = None
+    error: str = ""
+
+
+def collect_items(
+    sources: list[str],
+    *,
+    store: str | None = None,
+    identifier: str | None = None,
+    collection: str | None = None,
+    csv_file: Path | None = None,
+    copy: bool = False,
+) -> list[BulkItem]:
+    """All images that the arguments name. Raises BulkError for the first that makes no sense; nothing is done then."""
+    if store is not None and not Store.objects.filter(name=store).exists():
+        raise BulkError(f"There is no store named {store!r}.")
+    items = [item for source in sources for item in _expand(source, store)]
+    if csv_file is not None:
+        items += list(_rows(csv_file, store))
+    if identifier is not None:
+        if len(items) != 1:
+            raise BulkError(f"--id names one image, but {len(items)} were given.")
+        items = [_replaced(items[0], identifier=identifier)]
+    return [_replaced(item, collection=collection or "", copy=copy) for item in items]
+
+
+def _replaced(item: BulkItem, **values: str | bool) -> BulkItem:
+    fields = {name: getattr(item, name) for name in BulkItem.__slots__}
+    return BulkItem(**{**fields, **values})
+
+
+def _expand(source: str, store: str | None) -> Iterator[BulkItem]:
+    if store is not None:
+        yield BulkItem(identifier=source, name=source, store=store, key=source)
+        return
+    if source.startswith(("http://", "https://")):
+        yield BulkItem(identifier=source.rpartition("/")[2] or source, name=source, url=source)
+        return
+    path = Path(source).expanduser()
+    if path.is_dir():
+        root = path.resolve()
+        found = False
+        for key in list_files(str(root), SUFFIXES):
+            found = True
+            yield BulkItem(identifier=key, name=key, path=root / key, root=root)
+        if not found:
+            raise BulkError(f"There are no image files below {source!r}.")
+    elif path.is_file():
+        path = path.resolve()
+        yield BulkItem(identifier=path.name, name=source, path=path, root=path.parent)
+    else:
+        raise BulkError(f"There is no file or folder {source!r}.")
+
+
+def _rows(csv_file: Path, store: str | None) -> Iterator[BulkItem]:
+    try:
+        with csv_file.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.reader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BulkError(f"{csv_file} cannot be read: {error}") from error
+    header = tuple(name.strip() for name in rows[0]) if rows else ()
+    if header not in _CSV_HEADERS:
+        raise BulkError(f"{csv_file}: the first line must be identifier,source or source_id,alternate_id.")
+    for number, row in enumerate(rows[1:], start=2):
+        cells = [cell.strip() for cell in row]
+        if not any(cells):
+            continue
+        first, second = (*cells, "", "")[:2]
+        source, name = (second, first) if header == _CSV_HEADERS[0] else (first, second or first)
+        if not source or not name:
+            raise BulkError(f"{csv_file}, line {number}: identifier and source are both needed.")
+        items = list(_expand(source, store))
+        if len(items) != 1:
+            raise BulkError(f"{csv_file}, line {number}: {source!r} is a folder; a row names one image.")
+        yield _replaced(items[0], identifier=name)
+
+
+def ingest_item(item: BulkItem, *, queue: bool) -> Outcome:
+    """Register one image, replacing what its identifier named before; with `queue` a worker reads it."""
+    try:
+        registration = image_register(item.identifier, _reference(item), replace=True, queue=queue, **_fields(item))
+    except ValidationError as error:
+        return Outcome(error=validation_messages(error))
+    except (UploadTooLargeError, OSError) as error:
+        return Outcome(error=str(error))
+    return Outcome(pk=registration.image.pk)
+
+
+def _reference(item: BulkItem) -> SourceReference:
+    if item.path is None:
+        store = Store.objects.get(name=item.store) if item.store else None
+        return SourceReference(store=store, key=item.key, url=item.url)
+    if item.copy:
+        with item.path.open("rb") as file:
+            return upload_store(iter(lambda: file.read(_COPY_BYTES), b""), item.path.name)
+    root = item.root or item.path.parent
+    return SourceReference(store=store_for_folder(root), key=item.path.relative_to(root).as_posix())
+
+
+def _fields(item: BulkItem) -> dict[str, object]:
+    if not item.collection:
+        return {}
+    collection, _created = Collection.objects.get_or_create(name=item.collection)
+    return {"collection": collection}
+
+
+def wait_for(pk: int) -> str:
+    """Do the work here, or wait for the worker that has it. Returns the reason of a failure, or an empty text."""
+    deadline = time.monotonic() + _WORKER_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            image = image_ingest(pk)
+        except IngestRetryError:
+            time.sleep(_WAIT_SECONDS)
+            continue
+        image = image or Image.objects.get(pk=pk)
+        if image.state == ImageState.READY:
+            return ""
+        if image.state == ImageState.FAILED:
+            return image.error_detail
+        time.sleep(_WAIT_SECONDS)
+    return "It was still being read after ten minutes."

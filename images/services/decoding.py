@@ -1,0 +1,53 @@
+"""The decoders of this process: a pool of decoder processes, or threads where DECODE_ISOLATION says so."""
+
+import threading
+
+from django.conf import settings
+from django.core.signals import setting_changed
+
+from images.decoders.pool import DecoderPool, Runner, ThreadRunner
+
+_lock = threading.Lock()
+_runner: list[Runner] = []
+
+
+def get_runner() -> Runner:
+    """The decoders of this process, started on first use."""
+    with _lock:
+        if not _runner:
+            _runner.append(_build_runner())
+        return _runner[0]
+
+
+def _build_runner() -> Runner:
+    if settings.DECODE_ISOLATION == "thread":
+        return ThreadRunner(
+            size=settings.DECODE_PROCESSES,
+            queue_length=settings.DECODE_QUEUE_LENGTH,
+            queue_wait=settings.DECODE_QUEUE_SECONDS,
+        )
+    return DecoderPool(
+        size=settings.DECODE_PROCESSES,
+        dear_slots=settings.DECODE_DEAR_PROCESSES,
+        queue_length=settings.DECODE_QUEUE_LENGTH,
+        queue_wait=settings.DECODE_QUEUE_SECONDS,
+        wall_seconds=settings.DECODE_WALL_SECONDS,
+        cpu_seconds=settings.DECODE_CPU_SECONDS,
+        memory_bytes=settings.DECODE_MEMORY_BYTES,
+    )
+
+
+def close_runner(**_kwargs: object) -> None:
+    """Stop the decoders of this process; the next use starts new ones."""
+    with _lock:
+        runners, _runner[:] = list(_runner), []
+    for runner in runners:
+        runner.close()
+
+
+def _on_setting_changed(*, setting: str, **_kwargs: object) -> None:
+    if setting.startswith("DECODE_"):
+        close_runner()
+
+
+setting_changed.connect(_on_setting_changed, dispatch_uid="images.services.decoding")

@@ -1,0 +1,238 @@
+"""Ingest: stat, sniff, read the structure, prove it by decoding, commit one version. Idempotent; runs in a worker."""
+
+import json
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from images.conf import conf
+from images.decoders.errors import DecodeError, OverloadedError
+from images.decoders.execute import describe_inspected
+from images.indexes.description import SourceDescription, SourceFormat
+from images.indexes.errors import IndexingError
+from images.indexes.jp2.description import describe as describe_jp2
+from images.indexes.parsing import run as run_parser
+from images.indexes.sniff import sniff
+from images.indexes.tiff.description import describe as describe_tiff
+from images.models import Image, ImageState, Tiling
+from images.queue import enqueue
+from images.selectors.images import forget_served_image, image_location
+from images.services.decoding import get_runner
+from images.services.proof import prove, source_data
+from images.sources.errors import SourceError, SourceUnreachableError
+from images.sources.reader import ByteReader, SourceStat
+from images.sources.registry import open_source
+
+logger = logging.getLogger(__name__)
+
+_HEAD_BYTES = 64
+_NATIVE_TILE_PIXELS = range(128, 1025)  # smaller means too many requests, larger too much for one
+
+
+class IngestRetryError(Exception):
+    """The source or a decoder could not be had just now; the image is pending again."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """What was read of a source in one sitting."""
+
+    stat: SourceStat
+    description: SourceDescription
+
+
+def image_ingest(pk: int) -> Image | None:
+    """Read the source of a pending image and commit its next version, or why that failed.
+
+    None where there is nothing to do: no such record, not pending, or in another worker's hands. Raises
+    IngestRetryError where a later try may go better and some are left.
+    """
+    image = _claim(pk)
+    if image is None:
+        return None
+    try:
+        facts = _read_source(image)
+    except (SourceUnreachableError, OverloadedError) as error:
+        _fail_or_retry(image, error)
+    except (IndexingError, SourceError, DecodeError) as error:
+        _fail(image, error)
+    else:
+        _commit(image, facts)
+    forget_served_image(image.identifier)
+    image.refresh_from_db()
+    return image
+
+
+def image_refresh(pk: int) -> bool:
+    """Has the source changed since it was indexed? If so, ingest it anew. True where it had."""
+    image = Image.objects.select_related("store", "tiling").get(pk=pk)
+    tiling = getattr(image, "tiling", None)
+    try:
+        with open_source(image_location(image)) as reader:
+            etag = reader.stat().etag
+    except SourceError as error:
+        etag = f"error:{error}"
+    if tiling is not None and tiling.etag == etag:
+        return False
+    changed = Image.objects.filter(pk=pk, state__in=(ImageState.READY, ImageState.FAILED)).update(
+        state=ImageState.PENDING, state_changed=timezone.now(), attempts=0
+    )
+    if changed:
+        image_ingest(pk)
+    return True
+
+
+def images_requeue_stalled() -> int:
+    """Queue again what has waited or been worked at for too long: a broker or worker died. Returns how many."""
+    stalled_before = timezone.now() - timedelta(seconds=conf.stalled_seconds)
+    stalled = Image.objects.filter(
+        state__in=(ImageState.PENDING, ImageState.PROCESSING), state_changed__lt=stalled_before
+    )
+    for image in stalled.filter(attempts__gte=conf.ingest_attempts)[:1000]:
+        detail = f"The server stopped {image.attempts} times while it was reading this image."
+        _finish(image, state=ImageState.FAILED, error_code="poison", error_detail=detail, error_technical="")
+    requeued = list(stalled.filter(attempts__lt=conf.ingest_attempts).values_list("pk", flat=True)[:10_000])
+    for pk in requeued:
+        enqueue("images.ingest", pk)
+    return len(requeued)
+
+
+def _claim(pk: int) -> Image | None:
+    """Compare and set: only one worker gets a pending image, or one whose worker has been silent for too long."""
+    now = timezone.now()
+    stalled = Q(state=ImageState.PROCESSING, state_changed__lt=now - timedelta(seconds=conf.stalled_seconds))
+    claimed = Image.objects.filter(Q(state=ImageState.PENDING) | stalled, pk=pk).update(
+        state=ImageState.PROCESSING, state_changed=now, attempts=F("attempts") + 1
+    )
+    if not claimed:
+        return None
+    return Image.objects.select_related("store", "tiling").get(pk=pk)
+
+
+def _read_source(image: Image) -> SourceFacts:
+    with open_source(image_location(image)) as reader:
+        stat = reader.stat()
+        if stat.byte_size == 0:
+            raise IndexingError("The file is empty.", code="not_an_image")
+        if stat.byte_size > conf.source_max_bytes:
+            detail = f"The file has {stat.byte_size:,} bytes; at most {conf.source_max_bytes:,} are allowed."
+            raise IndexingError(detail, code="too_large")
+        source_format = sniff(reader.read(0, min(_HEAD_BYTES, stat.byte_size)))
+        if source_format not in conf.source_formats:
+            detail = f"Sources in the format {source_format} are switched off on this server."
+            raise IndexingError(detail, code="not_supported")
+        description = _describe(source_format, reader, stat)
+        prove(description, reader)
+        reader.verify()
+        return SourceFacts(stat, description)
+
+
+def _describe(source_format: SourceFormat, reader: ByteReader, stat: SourceStat) -> SourceDescription:
+    def read(start: int, length: int) -> bytes:
+        length = max(0, min(length, stat.byte_size - start))
+        return reader.read(start, length) if length else b""
+
+    if source_format is SourceFormat.JP2:
+        return run_parser(describe_jp2(stat.byte_size, conf.source_limits), read)
+    if source_format is SourceFormat.TIFF:
+        return run_parser(describe_tiff(stat.byte_size, conf.source_limits), read)
+    with source_data(reader) as data:
+        found = json.loads(get_runner().run({"kind": "inspect", "format": source_format.value}, data).read())
+    description = describe_inspected(source_format, found)
+    _require_pixels(description)
+    return description
+
+
+def _require_pixels(description: SourceDescription) -> None:
+    """A source without tiles is decoded as a whole for every region, so its pixels are limited before the first one."""
+    pixels, limit = description.width * description.height, conf.source_limits.max_pixels_untiled
+    if pixels > limit:
+        detail = (
+            f"The image has {pixels:,} pixels; in the format {description.source_format}, which has no tiles, "
+            f"at most {limit:,} are allowed. Convert it to a tiled pyramidal TIFF or to JPEG 2000."
+        )
+        raise IndexingError(detail, code="too_large")
+
+
+def _commit(image: Image, facts: SourceFacts) -> None:
+    """One transaction: the tiling of the new version and the record that names it. Then the old keys are dead."""
+    description, now = facts.description, timezone.now()
+    tile_width, tile_height = _tile_size(description)
+    with transaction.atomic():
+        version = Image.objects.select_for_update().values_list("version", flat=True).get(pk=image.pk) + 1
+        committed = _finish(
+            image,
+            state=ImageState.READY,
+            version=version,
+            attempts=0,
+            decoder_deaths=0,
+            width=description.width,
+            height=description.height,
+            source_format=description.source_format.value,
+            source_byte_size=facts.stat.byte_size,
+            error_code="",
+            error_detail="",
+            error_technical="",
+        )
+        if not committed:
+            return  # another worker took over in the meantime
+        Tiling.objects.update_or_create(
+            image_id=image.pk,
+            defaults={
+                "version": version,
+                "schema": Tiling.SCHEMA,
+                "etag": facts.stat.etag,
+                "tile_width": tile_width,
+                "tile_height": tile_height,
+                "description": description.to_json(),
+                "created": _source_time(facts.stat, now),
+            },
+        )
+        enqueue("images.thumbnails", image.pk)
+
+
+def _source_time(_stat: SourceStat, now: datetime) -> datetime:
+    return now.replace(microsecond=0)
+
+
+def _tile_size(description: SourceDescription) -> tuple[int, int]:
+    """The source's own tiles where viewers can use them (square, neither tiny nor huge), else IIIF_TILE_SIZE."""
+    level = description.levels[0]
+    native = level.tile_width
+    if native and native == level.tile_height and native in _NATIVE_TILE_PIXELS:
+        return native, native
+    return conf.tile_size, conf.tile_size
+
+
+def _fail_or_retry(image: Image, error: SourceUnreachableError | OverloadedError) -> None:
+    if image.attempts >= conf.ingest_attempts:
+        _fail(image, error)
+        return
+    _finish(image, state=ImageState.PENDING)
+    raise IngestRetryError(str(error)) from error
+
+
+def _fail(image: Image, error: IndexingError | SourceError | DecodeError) -> None:
+    logger.warning("Image %s could not be ingested: %s", image.identifier, error)
+    gone = not isinstance(error, SourceUnreachableError | OverloadedError)
+    with transaction.atomic():
+        failed = _finish(
+            image,
+            state=ImageState.FAILED,
+            error_code=error.code,
+            error_detail=error.detail,
+            error_technical=getattr(error, "technical", "") or repr(error.__cause__ or error),
+        )
+        if failed and gone:  # what was indexed before no longer describes the source
+            Tiling.objects.filter(image_id=image.pk).delete()
+
+
+def _finish(image: Image, **values: object) -> bool:
+    """Write the outcome, unless the image was taken over since it was claimed. False where it was."""
+    owned = Image.objects.filter(pk=image.pk, state=image.state, state_changed=image.state_changed)
+    now = timezone.now()
+    return bool(owned.update(state_changed=now, modified=now, **values))

@@ -1,0 +1,80 @@
+"""One table: which exception is which status. One shape of errors: {"error", "detail"}, without paths or secrets."""
+
+import logging
+import random
+
+from django.db import DatabaseError
+from django.http import HttpResponse, JsonResponse
+
+from images.conf import conf
+from images.decoders.errors import (
+    DecodeError,
+    DecodeLimitError,
+    DecoderDiedError,
+    OverloadedError,
+    UnsupportedSourceError,
+)
+from images.iiif.errors import IIIFError
+from images.selectors.images import ImageNotFoundError, ImageNotReadyError
+from images.sources.errors import (
+    SourceChangedError,
+    SourceError,
+    SourceNotFoundError,
+    SourceUnreachableError,
+)
+
+logger = logging.getLogger(__name__)
+
+SERVED_ERRORS = (IIIFError, ImageNotFoundError, ImageNotReadyError, SourceError, DecodeError, DatabaseError)
+
+# The first row whose class matches decides: subclasses stand before their base.
+_STATUS: tuple[tuple[type[Exception], int, str], ...] = (
+    (ImageNotFoundError, 404, "not_found"),
+    (SourceNotFoundError, 404, "source_not_found"),
+    (SourceChangedError, 503, "source_changed"),
+    (SourceUnreachableError, 502, "source_unreachable"),
+    (SourceError, 502, "source_error"),
+    (OverloadedError, 503, "overloaded"),
+    (DecoderDiedError, 503, "decoder_died"),
+    (DecodeLimitError, 500, "decode_limit"),
+    (UnsupportedSourceError, 501, "not_supported"),
+    (DecodeError, 500, "decode_failed"),
+    (DatabaseError, 503, "database"),
+)
+_DETAILS = {
+    "source_not_found": "The source of this image is gone.",
+    "source_changed": "The source of this image has just changed; it is being read again.",
+    "source_unreachable": "The source of this image cannot be reached just now.",
+    "source_error": "The source of this image cannot be read.",
+    "database": "The database cannot be reached just now.",
+}
+_RETRY_STATUS = frozenset({502, 503, 504})
+
+
+def error_response(status: int, code: str, detail: str, *, retry_after: int | None = None) -> HttpResponse:
+    """The short JSON of every error on IIIF paths; `retry_after` in seconds."""
+    response = JsonResponse({"error": code, "detail": detail}, status=status)
+    response["Cache-Control"] = "no-store" if status >= 500 else conf.cache_control_error
+    if retry_after is not None:
+        response["Retry-After"] = str(retry_after)
+    return response
+
+
+def exception_response(error: Exception) -> HttpResponse:
+    """Answer one of SERVED_ERRORS."""
+    if isinstance(error, IIIFError):
+        return error_response(error.status, error.code, str(error))
+    if isinstance(error, ImageNotReadyError):
+        return _not_ready(error)
+    status, code = next((status, code) for kind, status, code in _STATUS if isinstance(error, kind))
+    if status >= 500:
+        logger.warning("%s: %s", code, getattr(error, "technical", "") or error)
+    retry_after = random.randint(1, 5) if status in _RETRY_STATUS else None  # noqa: S311 - jitter, no secret
+    detail = _DETAILS.get(code) or getattr(error, "detail", "") or str(error)
+    return error_response(status, code, detail, retry_after=retry_after)
+
+
+def _not_ready(error: ImageNotReadyError) -> HttpResponse:
+    if error.state == "failed":
+        return error_response(404, "not_available", f"This image could not be read: {error.detail}")
+    return error_response(503, "not_ready", "This image is still being read.", retry_after=2)

@@ -1,0 +1,47 @@
+"""Fixtures shared by all tests, the Hypothesis profiles, and the summary of what was skipped."""
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("ci", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("dev", max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+PROJECT = Path(__file__).resolve().parent.parent
+CORPUS = Path(os.environ.get("IIIF_TEST_CORPUS", PROJECT.parent / "shared" / "corpus"))
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of real images; tests that need it are skipped where it is not."""
+    if not CORPUS.is_dir():
+        pytest.skip("the corpus of real images is not here (IIIF_TEST_CORPUS)")
+    return CORPUS
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _remove_data_dir() -> Iterator[None]:
+    from django.conf import settings as django_settings
+
+    yield
+    folder = Path(django_settings.IIIF_DATA_DIR)
+    if folder.name.startswith("iiifserver-test-"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what did not run on this machine, and why."""
+    reasons: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", []):
+        text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reasons[text.removeprefix("Skipped: ")] += 1
+    if reasons:
+        terminalreporter.section("NOT RUN ON THIS MACHINE", sep="!", yellow=True, bold=True)
+        for reason, count in reasons.most_common():
+            terminalreporter.write_line(f"{count:5d} skipped: {reason}")
