@@ -1,0 +1,166 @@
+"""A project folder with the real launcher and pretended servers, so that starting takes no time."""
+
+import importlib.machinery
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+LAUNCHER = Path(__file__).resolve().parents[2] / "run"
+
+MANAGE = """
+import json, os, sys, time
+if sys.argv[1] == "bootstrap":
+    password = os.path.join(os.environ["IIIF_DATA_DIR"], "admin-password")
+    with open(password, "w") as file:
+        file.write("swordfish")
+    print(json.dumps({"admin": "admin", "admin_password_file": password}))
+elif sys.argv[1] == "make_samples":
+    print("Samples are ready")
+else:
+    print("got", *sys.argv[2:])
+    print("nothing worked")
+    sys.exit(3)
+"""
+
+# A web server with a process of its own that does not hear SIGTERM.
+GRANIAN = """
+import http.server, os, signal, subprocess, sys
+if os.environ.get("TEST_WEB_FAILS"):
+    sys.exit("no such application")
+stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+subprocess.Popen([sys.executable, "-c", stubborn])
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(b"ok")
+    def log_message(self, *arguments):
+        pass
+print("[INFO] a plain line, without any error: 0", flush=True)
+port = int(sys.argv[sys.argv.index("--port") + 1])
+http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+"""
+
+CELERY = """
+import os, sys, time
+print("[WARNING] a line of trouble", flush=True)
+if os.environ.get("TEST_CELERY_FAILS"):
+    sys.exit(7)
+time.sleep(600)
+"""
+
+
+@pytest.fixture(scope="session")
+def launcher() -> ModuleType:
+    """The file `run` as a module."""
+    loader = importlib.machinery.SourceFileLoader("launcher", str(LAUNCHER))
+    spec = importlib.util.spec_from_loader("launcher", loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["launcher"] = module  # dataclasses look their module up
+    loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def project(tmp_path: Path, launcher: ModuleType) -> Path:
+    folder = tmp_path / "project"
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    (folder / "requirements").mkdir()
+    shutil.copy(LAUNCHER, folder / "run")
+    (folder / ".venv" / "bin" / "python").symlink_to(os.path.realpath(sys.executable))
+    for name in ("base.txt", "dev.txt", "npm.txt"):
+        (folder / "requirements" / name).write_text("")
+    for name, text in (("manage.py", MANAGE), ("granian.py", GRANIAN), ("celery.py", CELERY)):
+        (folder / name).write_text(text)
+    (folder / "package-lock.json").write_text("{}")
+    viewer = folder / launcher.VIEWER.relative_to(launcher.ROOT)
+    viewer.parent.mkdir(parents=True)
+    viewer.write_text("")
+    digest = launcher.file_digest(folder / "requirements" / "base.txt")
+    lock = launcher.file_digest(folder / "package-lock.json")
+    (folder / ".venv" / "setup.json").write_text(json.dumps({"base": digest, "dev": digest}))
+    (folder / "node_modules" / "setup.json").write_text(json.dumps({"lock": lock, "dev": "yes"}))
+    return folder
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Run:
+    """A started launcher: what it prints, and the processes that it started."""
+
+    def __init__(self, project: Path, *arguments: str, **environment: str) -> None:
+        self.port = int(environment.pop("PORT", free_port()))
+        self.data_dir = project / "var"
+        self.output = project.parent / "output.txt"
+        variables = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in {"IIIF_DATA_DIR", "HOST", "SECRET_KEY", "REDIS_URL", "WEB_WORKERS"}
+        }
+        with self.output.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, project / "run", *arguments],
+                env={**variables, "PORT": str(self.port), **environment},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        self._marker = f"IIIF_DATA_DIR={self.data_dir}".encode()
+
+    @property
+    def text(self) -> str:
+        return self.output.read_text()
+
+    def wait_for(self, words: str, seconds: float = 15) -> None:
+        wait_until(lambda: words in self.text or self.process.poll() is not None, seconds)
+        assert words in self.text, self.text
+
+    def wait(self, seconds: float = 15) -> int:
+        return self.process.wait(seconds)
+
+    def descendants(self) -> set[int]:
+        """Every process that has this run's data directory in its environment."""
+        found = set()
+        for environ in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                if self._marker in environ.read_bytes().split(b"\0"):
+                    found.add(int(environ.parent.name))
+            except OSError:
+                continue
+        return found
+
+
+def wait_until(condition: Callable[[], object], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def start(project: Path) -> Iterator[Callable[..., Run]]:
+    runs: list[Run] = []
+
+    def start(*arguments: str, **environment: str) -> Run:
+        runs.append(Run(project, *arguments, **environment))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        if run.process.poll() is None:
+            run.process.kill()
+            run.process.wait()
+        for pid in run.descendants():
+            os.kill(pid, signal.SIGKILL)
