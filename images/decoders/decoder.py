@@ -30,6 +30,8 @@ class Decoder:
 
     def is_ready(self) -> bool:
         """Whether the process waits for a job: it lives and has nothing to say."""
+        if not self._reader.is_empty:
+            return False
         try:
             self._channel.settimeout(0)
             self._channel.recv(1, socket.MSG_PEEK)

@@ -1,4 +1,4 @@
-"""The jobs that a decoder process, or a thread, knows how to do."""
+"""The jobs that a decoder process, or a thread, knows how to do. Importing this loads every library they need."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,11 +9,6 @@ from images.decoders.plan import DecodePlan
 from images.decoders.source import SourceData
 from images.decoders.wire import encode_json
 from images.indexes.description import SourceFormat
-
-
-def prepare() -> None:
-    """Load every library once, so that forked decoders need not."""
-    execute.prepare()
 
 
 def perform(job: Mapping[str, Any], source: SourceData, write: Callable[[bytes], None]) -> None:

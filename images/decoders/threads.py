@@ -47,7 +47,6 @@ class ThreadRunner:
             queue_wait,
         )
         self._module = importlib.import_module(job_module)
-        self._module.prepare()
         self._lock = threading.Lock()
         self._jobs = 0
         self._busy_seconds = 0.0

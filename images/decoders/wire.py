@@ -99,6 +99,11 @@ class FrameReader:
         del self._buffer[:end]
         return Frame(kind, payload)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing arrived ahead of its turn."""
+        return not self._buffer
+
     def take_fds(self) -> list[int]:
         """The open files that arrived since the last call; they belong to the caller now."""
         fds, self._fds = self._fds, []
@@ -112,7 +117,9 @@ class FrameReader:
         set_deadline(self._channel, deadline)
         length = min(length, DATA_BYTES)
         if self._takes_files:
-            data, fds, _, _ = socket.recv_fds(self._channel, length, _FDS_PER_MESSAGE, socket.MSG_CMSG_CLOEXEC)
+            data, fds, _, _ = socket.recv_fds(self._channel, length, _FDS_PER_MESSAGE)
+            for fd in fds:
+                os.set_inheritable(fd, False)
             self._fds += fds
         else:
             data = self._channel.recv(length)

@@ -138,7 +138,6 @@ def main(control_fd: str, job_module: str, limits: str) -> None:
     settle_signals()
     control = socket.socket(fileno=int(control_fd))
     module = importlib.import_module(job_module)
-    module.prepare()
     if count_threads() != 1:
         raise SystemExit("A library started a thread: the zygote cannot be forked safely.")
     gc.collect()

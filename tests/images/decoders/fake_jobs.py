@@ -13,12 +13,9 @@ from typing import Any
 from images.decoders.errors import DamagedSourceError, DecodeLimitError
 from images.decoders.source import SourceData
 from images.decoders.wire import encode_json
+from tests.images.decoders.processes import open_files
 
 _held: list[bytes] = []
-
-
-def prepare() -> None:
-    """Nothing to load."""
 
 
 def perform(job: Mapping[str, Any], source: SourceData, write: Callable[[bytes], None]) -> None:
@@ -45,9 +42,7 @@ def _allocate(job: Mapping[str, Any], _source: SourceData, write: Callable[[byte
     write(str(len(bytearray(job["length"]))).encode())
 
 
-def _allocate_as_glib(
-    job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes], None]
-) -> None:
+def _allocate_as_glib(job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes], None]) -> None:
     libc = ctypes.CDLL(None)
     libc.malloc.restype = ctypes.c_void_p
     if not libc.malloc(ctypes.c_size_t(job["length"])):
@@ -95,9 +90,7 @@ def _raw(job: Mapping[str, Any], _source: SourceData, _write: Callable[[bytes], 
     time.sleep(job.get("seconds", 60))
 
 
-def _file_to_parent(
-    _job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes], None]
-) -> None:
+def _file_to_parent(_job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes], None]) -> None:
     """Push open files on the server together with a frame."""
     import socket
 
@@ -107,10 +100,10 @@ def _file_to_parent(
 
 
 def _channel() -> int:
-    for name in os.listdir("/proc/self/fd"):
+    for fd in range(3, 256):
         try:
-            if stat.S_ISSOCK(os.fstat(int(name)).st_mode) and int(name) > 2:
-                return int(name)
+            if stat.S_ISSOCK(os.fstat(fd).st_mode):
+                return fd
         except OSError:
             continue
     raise LookupError("no socket")
@@ -129,7 +122,7 @@ def _report(_job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes
                 "pid": os.getpid(),
                 "environment": sorted(os.environ),
                 "modules": sorted(sys.modules),
-                "fds": len(os.listdir("/proc/self/fd")),
+                "fds": open_files(),
                 "oom_score_adj": Path("/proc/self/oom_score_adj").read_text().strip(),
                 "no_new_privs": fields["NoNewPrivs"],
                 "threads": fields["Threads"],

@@ -1,0 +1,176 @@
+"""The pool when all goes well, and when a job says that it failed."""
+
+import json
+import os
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from images.decoders.errors import (
+    DamagedSourceError,
+    DecodeError,
+    DecodeLimitError,
+    OverloadedError,
+)
+from images.decoders.pool import DecoderPool
+from images.decoders.source import SourceData
+from tests.images.decoders.conftest import PoolMaker
+from tests.images.decoders.processes import are_gone, open_files, wait_until
+
+NOTHING = SourceData(data=b"")
+
+
+def test_bytes_go_there_and_back(pool: DecoderPool) -> None:
+    rendered = pool.run({"kind": "echo"}, SourceData(data=b"abc"))
+    assert rendered.length == 3
+    assert rendered.read() == b"abc"
+
+
+def test_an_empty_result_is_a_result(pool: DecoderPool) -> None:
+    rendered = pool.run({"kind": "echo"}, NOTHING)
+    assert (rendered.length, rendered.read()) == (0, b"")
+
+
+@pytest.mark.parametrize("length", [1, 65_536, 262_144, 262_145, 1_048_577, 9_000_000])
+def test_results_of_any_length_arrive_whole(pool: DecoderPool, length: int) -> None:
+    data = os.urandom(length)
+    assert pool.run({"kind": "echo"}, SourceData(data=data)).read() == data
+
+
+def test_an_open_file_is_read_without_moving_the_server_s_position(pool: DecoderPool) -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write(b"0123456789")
+        file.seek(4)
+        source = SourceData(fd=file.fileno(), length=10)
+        assert pool.run({"kind": "echo"}, source).read() == b"0123456789"
+        assert file.tell() == 4
+
+
+def test_200_jobs_of_many_threads_get_their_own_answers(new_pool: PoolMaker) -> None:
+    pool = new_pool(queue_length=200, queue_wait=60)
+
+    def ask(number: int) -> bool:
+        data = str(number).encode() * (number + 1)
+        return pool.run({"kind": "echo"}, SourceData(data=data)).read() == data
+
+    with ThreadPoolExecutor(50) as threads:
+        assert all(threads.map(ask, range(200)))
+    stats = pool.stats()
+    assert (stats["jobs"], stats["busy"], stats["queue_depth"]) == (200, 0, 0)
+    assert len(pool.pids()) <= 2
+
+
+def test_no_open_file_is_left_behind(pool: DecoderPool) -> None:
+    def all_sorts() -> None:
+        with tempfile.TemporaryFile() as file:
+            file.write(b"abc")
+            pool.run({"kind": "echo"}, SourceData(fd=file.fileno(), length=3)).read()
+        pool.run({"kind": "stream", "pieces": 99, "length": 100_000}, NOTHING).close()
+        with pytest.raises(DamagedSourceError):
+            pool.run({"kind": "fail", "error": "damaged"}, NOTHING)
+        pool.run({"kind": "echo"}, NOTHING).read()
+
+    all_sorts()
+    before = open_files()
+    for _ in range(20):
+        all_sorts()
+    assert open_files() == before
+    report = json.loads(pool.run({"kind": "report"}, NOTHING).read())
+    assert report["fds"] < 15
+
+
+def test_closing_frees_everything(new_pool: PoolMaker) -> None:
+    before = open_files()
+    pool = new_pool()
+    pool.start()
+    pids = [*pool.pids(), pool.zygote_pid or 0]
+    assert len(pids) == 3
+    pool.close()
+    assert are_gone(pids)
+    assert open_files() == before
+    with pytest.raises(OverloadedError):
+        pool.run({"kind": "echo"}, NOTHING)
+
+
+def test_closing_ends_a_job_under_way(new_pool: PoolMaker) -> None:
+    pool = new_pool()
+    failures: list[DecodeError] = []
+
+    def spin() -> None:
+        try:
+            pool.run({"kind": "spin"}, NOTHING)
+        except DecodeError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    assert wait_until(lambda: pool.stats()["busy"] == 1 and bool(pool.pids()))
+    pool.close()
+    thread.join(10)
+    assert len(failures) == 1
+
+
+def test_a_failure_is_raised_as_what_it_was(pool: DecoderPool) -> None:
+    with pytest.raises(DamagedSourceError) as caught:
+        pool.run({"kind": "fail", "error": "damaged"}, NOTHING)
+    assert (caught.value.code, caught.value.detail) == ("cut", "The second strip is cut off.")
+    with pytest.raises(DecodeLimitError):
+        pool.run({"kind": "fail", "error": "limit"}, NOTHING)
+
+
+def test_a_failure_nobody_foresaw_tells_strangers_nothing(pool: DecoderPool) -> None:
+    with pytest.raises(DecodeError) as caught:
+        pool.run({"kind": "fail", "error": "other"}, NOTHING)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_failure_before_the_first_frame_hides_what_was_written(pool: DecoderPool) -> None:
+    with pytest.raises(DamagedSourceError):
+        pool.run({"kind": "fail", "error": "damaged", "after": 200_000}, NOTHING)
+
+
+def test_a_failure_leaves_the_decoder_in_use(new_pool: PoolMaker) -> None:
+    pool = new_pool(1)
+    pool.start()
+    pids = pool.pids()
+    for _ in range(3):
+        with pytest.raises(DamagedSourceError):
+            pool.run({"kind": "fail", "error": "damaged"}, NOTHING)
+    pool.run({"kind": "echo"}, NOTHING).read()
+    assert pool.pids() == pids
+    assert pool.stats()["failed"] == 3
+
+
+def test_a_decoder_is_replaced_after_its_jobs(new_pool: PoolMaker) -> None:
+    pool = new_pool(1, max_jobs=3)
+    seen = {json.loads(pool.run({"kind": "report"}, NOTHING).read())["pid"] for _ in range(9)}
+    assert len(seen) == 3
+    assert pool.stats()["recycled"] == 3
+
+
+def test_a_decoder_that_grew_is_replaced(new_pool: PoolMaker) -> None:
+    pool = new_pool(1, max_resident_bytes=100 * 1024**2)
+    pool.start()
+    pids = pool.pids()
+    pool.run({"kind": "hold", "length": 20 * 1024**2}, NOTHING).read()
+    assert pool.pids() == pids
+    pool.run({"kind": "hold", "length": 100 * 1024**2}, NOTHING).read()
+    assert are_gone(pids)
+    assert pool.stats()["recycled"] == 1
+
+
+def test_a_job_too_long_for_the_wire_is_refused(pool: DecoderPool) -> None:
+    with pytest.raises(DecodeLimitError):
+        pool.run({"kind": "echo", "text": "x" * 20_000_000}, NOTHING)
+    assert pool.run({"kind": "echo"}, SourceData(data=b"a")).read() == b"a"
+    assert pool.stats()["busy"] == 0
+
+
+def test_a_job_that_is_no_json_is_the_caller_s_mistake_and_costs_no_slot(
+    pool: DecoderPool,
+) -> None:
+    with pytest.raises(TypeError):
+        pool.run({"kind": object()}, NOTHING)
+    assert pool.stats()["busy"] == 0

@@ -1,0 +1,127 @@
+"""What the processes of a pool are: confined, and gone with their owner."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from images.decoders.pool import DecoderPool
+from images.decoders.source import SourceData
+from tests.images.decoders.conftest import PoolMaker
+from tests.images.decoders.processes import are_gone, is_alive
+
+NOTHING = SourceData(data=b"")
+
+
+def report(pool: DecoderPool) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(pool.run({"kind": "report"}, NOTHING).read())
+    return answer
+
+
+@contextmanager
+def owner(mode: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "tests.images.decoders.pool_owner", mode]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def read_line(process: subprocess.Popen[str]) -> dict[str, Any]:
+    assert process.stdout is not None
+    answer: dict[str, Any] = json.loads(process.stdout.readline())
+    return answer
+
+
+def test_decoders_know_nothing_of_the_server(new_pool: PoolMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "canary")
+    monkeypatch.setenv("DATABASE_URL", "canary")
+    found = report(new_pool())
+    assert set(found["environment"]) == {
+        "PATH",
+        "LANG",
+        "PYTHONPATH",
+        "VIPS_CONCURRENCY",
+        "OPENBLAS_NUM_THREADS",
+        "OMP_NUM_THREADS",
+        "MALLOC_ARENA_MAX",
+    }
+    assert not {"django", "celery", "redis", "psycopg", "pickle"} & set(found["modules"])
+
+
+def test_decoders_are_limited(new_pool: PoolMaker) -> None:
+    found = report(new_pool(memory_bytes=1024**3, cpu_seconds=7))
+    limits = found["limits"]
+    assert limits["AS"] == 1024**3
+    assert limits["FSIZE"] == 512 * 1024**2
+    assert limits["NOFILE"] <= 256
+    assert limits["CORE"] == 0
+    assert 7 <= limits["CPU"] <= 10
+    assert found["oom_score_adj"] == "800"
+    assert found["no_new_privs"] == "1"
+
+
+def test_the_zygote_of_the_real_jobs_has_one_thread() -> None:
+    pool = DecoderPool(1)
+    try:
+        pool.start()
+        assert len(list(Path(f"/proc/{pool.zygote_pid}/task").iterdir())) == 1
+    finally:
+        pool.close()
+
+
+def test_nothing_outlives_an_owner_that_is_killed() -> None:
+    with owner("be_killed") as process:
+        found = read_line(process)
+        everyone = [*found["pids"], found["zygote"]]
+        assert len(everyone) == 3
+        assert all(map(is_alive, everyone))
+        process.kill()
+        try:
+            # A process that the owner forked lives on and must not keep them alive.
+            assert is_alive(found["fork"])
+            assert are_gone(everyone, 5)
+        finally:
+            os.kill(found["fork"], signal.SIGKILL)
+
+
+def test_a_busy_decoder_ends_by_itself_when_owner_and_zygote_are_killed() -> None:
+    with owner("be_killed_with_zygote") as process:
+        found = read_line(process)
+        os.kill(found["zygote"], signal.SIGSTOP)
+        process.kill()
+        os.kill(found["zygote"], signal.SIGKILL)
+        assert are_gone([*found["pids"], found["zygote"]])
+
+
+def test_an_owner_that_just_exits_leaves_nothing() -> None:
+    with owner("exit_without_closing") as process:
+        found = read_line(process)
+        assert process.wait(20) == 0
+        assert are_gone([*found["pids"], found["zygote"]], 5)
+
+
+def test_after_a_fork_both_sides_have_decoders_of_their_own() -> None:
+    with owner("fork") as process:
+        child, parent = read_line(process), read_line(process)
+        assert process.wait(20) == 0
+    assert child == {"answer": "child", "shares": []}
+    assert parent == {"answer": "parent", "slow": "slow", "same": True}
+
+
+def test_signals_meant_for_the_server_do_not_end_decoders(pool: DecoderPool) -> None:
+    pool.start()
+    everyone = [*pool.pids(), pool.zygote_pid or 0]
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for pid in everyone:
+            os.kill(pid, number)
+    assert pool.run({"kind": "echo"}, SourceData(data=b"a")).read() == b"a"
+    assert all(map(is_alive, everyone))
