@@ -1,14 +1,13 @@
 """What a decoder process may use: memory, file size, open files, processor time. Linux; missing parts are left out."""
 
 import contextlib
-import ctypes
 import math
 import os
 import resource
 from dataclasses import dataclass
 from pathlib import Path
 
-_PR_SET_NO_NEW_PRIVS = 38  # linux/prctl.h
+from images.decoders import sandbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +31,7 @@ def confine(limits: ProcessLimits) -> None:
     _limit(resource.RLIMIT_CORE, 0)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(limits.oom_score_adj), encoding="ascii")
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    sandbox.enter()
 
 
 def allow_cpu(seconds: float) -> None:

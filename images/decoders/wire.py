@@ -119,7 +119,7 @@ class FrameReader:
         if self._takes_files:
             data, fds, _, _ = socket.recv_fds(self._channel, length, _FDS_PER_MESSAGE)
             for fd in fds:
-                os.set_inheritable(fd, False)
+                os.set_inheritable(fd, False)  # noqa: FBT003 - takes no keyword
             self._fds += fds
         else:
             data = self._channel.recv(length)

@@ -2,9 +2,13 @@
 
 import ctypes
 import os
+import resource
 import signal
+import socket
 import stat
 import struct
+import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -92,8 +96,6 @@ def _raw(job: Mapping[str, Any], _source: SourceData, _write: Callable[[bytes], 
 
 def _file_to_parent(_job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes], None]) -> None:
     """Push open files on the server together with a frame."""
-    import socket
-
     with socket.socket(fileno=os.dup(_channel())) as channel:
         socket.send_fds(channel, [struct.pack("!HBxI", 0x1F5A, 4, 1) + b"x"], [0, 0, 0])
     write(b"y")
@@ -111,9 +113,6 @@ def _channel() -> int:
 
 def _report(_job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes], None]) -> None:
     """What this process is and may do."""
-    import resource
-    import sys
-
     status = Path("/proc/self/status").read_text().splitlines()
     fields = {line.split(":")[0]: line.split(":")[1].strip() for line in status}
     write(
@@ -135,6 +134,40 @@ def _report(_job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes
     )
 
 
+def _attempt(job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes], None]) -> None:
+    """Try what a decoder must not do; tell the errno, or None if it was possible."""
+    import subprocess
+
+    attempts: dict[str, Callable[[], object]] = {
+        "connect": lambda: socket.create_connection(("127.0.0.1", 9), timeout=1),
+        "socket": lambda: socket.socket(socket.AF_UNIX),
+        "fork": os.fork,
+        "spawn": lambda: subprocess.run(["/bin/true"], check=False),
+        "exec": lambda: os.execv("/bin/true", ["true"]),
+        "kill": lambda: os.kill(job["pid"], 0),
+        "kill_self": lambda: os.kill(os.getpid(), 0),
+        "limit": lambda: resource.prlimit(job["pid"], resource.RLIMIT_CORE),
+        "environ": lambda: Path(f"/proc/{job['pid']}/environ").read_bytes(),
+        "memory": lambda: os.close(os.open(f"/proc/{job['pid']}/mem", os.O_RDONLY)),
+        "thread": _run_thread,
+    }
+    outcomes: dict[str, int | None] = {}
+    for name, attempt in attempts.items():
+        try:
+            attempt()
+        except OSError as error:
+            outcomes[name] = error.errno
+        else:
+            outcomes[name] = None
+    write(encode_json(outcomes))
+
+
+def _run_thread() -> None:
+    thread = threading.Thread(target=time.time)
+    thread.start()
+    thread.join()
+
+
 _JOBS: dict[str, Callable[[Mapping[str, Any], SourceData, Callable[[bytes], None]], None]] = {
     "echo": _echo,
     "sleep": _sleep,
@@ -148,4 +181,5 @@ _JOBS: dict[str, Callable[[Mapping[str, Any], SourceData, Callable[[bytes], None
     "raw": _raw,
     "file_to_parent": _file_to_parent,
     "report": _report,
+    "attempt": _attempt,
 }

@@ -1,7 +1,10 @@
 """What the processes of a pool are: confined, and gone with their owner."""
 
+import ctypes
+import errno
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -13,10 +16,13 @@ from typing import Any
 import pytest
 
 from images.decoders.pool import DecoderPool
+from images.decoders.sandbox import ARCHITECTURES
 from images.decoders.source import SourceData
 from tests.images.decoders.conftest import PoolMaker
 from tests.images.decoders.processes import are_gone, is_alive
 
+LANDLOCK_CREATE_RULESET = 444
+HAS_LANDLOCK = ctypes.CDLL(None).syscall(LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), 1) > 0
 NOTHING = SourceData(data=b"")
 
 
@@ -67,6 +73,27 @@ def test_decoders_are_limited(new_pool: PoolMaker) -> None:
     assert 7 <= limits["CPU"] <= 10
     assert found["oom_score_adj"] == "800"
     assert found["no_new_privs"] == "1"
+
+
+def test_decoders_cannot_reach_beyond_themselves(pool: DecoderPool) -> None:
+    job = {"kind": "attempt", "pid": os.getpid()}
+    outcomes = json.loads(pool.run(job, NOTHING).read())
+    if platform.machine() not in ARCHITECTURES:
+        pytest.skip("there is no filter for this machine")
+    assert outcomes.pop("kill_self") is None
+    assert outcomes.pop("thread") is None
+    # Landlock, which these two need, is not in every kernel.
+    assert outcomes.pop("environ") in {None, errno.EPERM, errno.EACCES}
+    assert outcomes.pop("memory") in {None, errno.EPERM, errno.EACCES}
+    assert set(outcomes.values()) == {errno.EPERM}
+
+
+@pytest.mark.skipif(not HAS_LANDLOCK, reason="the kernel has no Landlock")
+def test_decoders_cannot_look_into_the_server(pool: DecoderPool) -> None:
+    job = {"kind": "attempt", "pid": os.getpid()}
+    outcomes = json.loads(pool.run(job, NOTHING).read())
+    assert outcomes["environ"] == errno.EACCES
+    assert outcomes["memory"] == errno.EACCES
 
 
 def test_the_zygote_of_the_real_jobs_has_one_thread() -> None:
