@@ -21,11 +21,11 @@ _URI = re.compile(r"https?://[^\s<>\"]+")
 class ImageInformation:
     """All that an info.json says.
 
-    `uri`: the base URI, as the client asked for it, without a trailing slash. `sizes` and `tiles` are left out as far
-    as they are over the limits, or as the capabilities don't answer them; not so if `is_static`: then they lie there
-    as files. `rights`: the URI of a license or rights statement; anything else is left out. `attribution` (may be
-    HTML) and `logo` are in 2.1 only, `part_of`, `see_also` and `preferred_formats` in 3.0 only. `contexts`: URIs of
-    the extensions used in `services` and `extra` (3.0). `extra` never replaces a property of the specification.
+    `uri`: the base URI, as the client asked for it, without a trailing slash. `sizes` and `tiles` over the limits are
+    left out, and all of them where the capabilities don't answer them, unless `is_static`: then they lie there as
+    files. `rights`: the URI of a license or rights statement; anything else is left out. `attribution` (may be HTML)
+    and `logo` are in 2.1 only, `part_of`, `see_also` and `preferred_formats` in 3.0 only. `contexts`: URIs of the
+    extensions used in `services` and `extra` (3.0). `extra` never replaces a property of the specification.
     """
 
     uri: str

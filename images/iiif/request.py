@@ -3,11 +3,7 @@
 from dataclasses import dataclass
 
 from images.iiif.capabilities import Capabilities
-from images.iiif.errors import (
-    MalformedParameterError,
-    UnsupportedFeatureError,
-    UpscalingError,
-)
+from images.iiif.errors import MalformedParameterError, UnsupportedFeatureError, UpscalingError
 from images.iiif.features import UPSCALING_FEATURE, Feature
 from images.iiif.geometry import Region, Size
 from images.iiif.grammar import round_half_up
@@ -112,19 +108,24 @@ def _resolve_size(parameter: SizeParameter, region: Size, capabilities: Capabili
     may_enlarge = parameter.upscaled or (api_version is ApiVersion.V2 and can_upscale)
     size = _requested_size(parameter, region, capabilities.limits, may_enlarge=may_enlarge)
     _require_size_form(parameter, size, region, capabilities, api_version)
-    if _is_larger(size, region):
-        if api_version is ApiVersion.V3 and not parameter.upscaled:
-            raise UpscalingError(
-                f"The size {size.width},{size.height} is larger than the region, which is {region.width} x "
-                f"{region.height} pixels here; a size that starts with ^ may be larger."
-            )
-        if not can_upscale:
-            raise UnsupportedFeatureError(
-                f"Sizes larger than the region, which is {region.width} x {region.height} pixels here, are not "
-                f"supported by this server ({UPSCALING_FEATURE[api_version]})."
-            )
+    if api_version is ApiVersion.V3 and not parameter.upscaled:
+        _refuse_larger(parameter, size, region)
+    elif _is_larger(size, region) and not can_upscale:
+        raise UnsupportedFeatureError(
+            f"Sizes larger than the region, which is {region.width} x {region.height} pixels here, are not "
+            f"supported by this server ({UPSCALING_FEATURE[api_version]})."
+        )
     capabilities.limits.check(size)
     return size
+
+
+def _refuse_larger(parameter: SizeParameter, size: Size, region: Size) -> None:
+    """3.0 §4.2: without `^` no side is larger than the region's, and no percentage over 100, however it is rounded."""
+    if _is_larger(size, region) or parameter.percent > 100:
+        raise UpscalingError(
+            f"The size {size.width},{size.height} is larger than the region, which is {region.width} x "
+            f"{region.height} pixels here; a size that starts with ^ may be larger."
+        )
 
 
 def _requested_size(parameter: SizeParameter, region: Size, limits: Limits, *, may_enlarge: bool) -> Size:
