@@ -58,14 +58,12 @@ _SIX_TO_FOUR = ipaddress.IPv6Network("2002::/16")  # RFC 3056
 _ISATAP_IDENTIFIERS = (0x0000_5EFE, 0x0200_5EFE)  # RFC 5214, section 6.1
 
 
-def check_addresses(
-    addresses: Iterable[str], allowed_networks: Iterable[str | IPNetwork] = ()
-) -> tuple[IPAddress, ...]:
+def check_addresses(addresses: Iterable[str], allowed_networks: Iterable[IPNetwork] = ()) -> tuple[IPAddress, ...]:
     """All of `addresses`, parsed, if a connection to every single one is permitted; else SourceNotAllowedError.
 
     `allowed_networks` are let through although they are not global: an intranet's own image servers.
     """
-    allowed = tuple(ipaddress.ip_network(network) for network in allowed_networks)
+    allowed = tuple(allowed_networks)
     checked = []
     for text in addresses:
         try:

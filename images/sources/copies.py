@@ -49,9 +49,12 @@ class Copies:
     def find_record(self) -> CopyRecord | None:
         """None where there is none, or none that can be read: then it is fetched again."""
         try:
-            return CopyRecord(**json.loads(self._record_path.read_bytes()))
+            values = json.loads(self._record_path.read_bytes())
+            record = CopyRecord(**values)
         except (FileNotFoundError, ValueError, TypeError):
             return None
+        is_sound = all(isinstance(value, int if name == "checked" else str) for name, value in values.items())
+        return record if is_sound else None
 
     def open(self, etag: str) -> int | None:
         """A descriptor of the copy of that version, for the caller to close; None where there is no whole one."""

@@ -5,6 +5,8 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from images.sources.errors import SourceUnreachableError
@@ -38,10 +40,25 @@ def turn(locks: Sequence[Path], deadline: Deadline) -> Iterator[None]:
         for path in locks:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             stack.callback(os.close, fd)
+            stack.callback(fcntl.flock, fd, fcntl.LOCK_UN)  # for closing is not enough while a forked child has it
             fds.append(fd)
         while not any(_try_lock(fd) for fd in fds):
             time.sleep(min(_POLL_SECONDS, deadline.remaining()))
         yield
+
+
+@dataclass(frozen=True, slots=True)
+class HostTurns:
+    """At most `per_host` requests at a time to one host, by lock files in `folder`."""
+
+    folder: Path
+    per_host: int
+
+    def turn(self, host: str, deadline: Deadline) -> contextlib.AbstractContextManager[None]:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        name = sha256(host.encode()).hexdigest()
+        locks = [self.folder / f"{name}-{number}.lock" for number in range(self.per_host)]
+        return turn(locks, deadline)
 
 
 def _try_lock(fd: int) -> bool:

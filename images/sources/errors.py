@@ -47,6 +47,7 @@ class SourceTruncatedError(SourceError):
     """The source ended before the bytes that were asked for or promised."""
 
     code = "source_truncated"
+    is_transient = True
 
 
 class SourceUnreachableError(SourceError):

@@ -2,7 +2,7 @@
 
 import contextlib
 import email.utils
-import ssl
+import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -10,8 +10,9 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from images.sources.connection import Resolve, Route, resolve_host
 from images.sources.copies import Copies, CopyRecord, Reception
-from images.sources.deadline import Deadline, turn
+from images.sources.deadline import Deadline, HostTurns, turn
 from images.sources.errors import (
     SourceAnswerError,
     SourceChangedError,
@@ -21,7 +22,7 @@ from images.sources.errors import (
     SourceTruncatedError,
     SourceUnreachableError,
 )
-from images.sources.fetch import Answer, HostTurns, Resolve, Route, get, resolve_host
+from images.sources.fetch import Answer, get
 from images.sources.files import FileReader
 from images.sources.location import Location
 from images.sources.urls import parse_url, source_url
@@ -58,14 +59,15 @@ class HttpOptions:
         return cls(**options)
 
     def route(self, resolve: Resolve) -> Route:
+        """Raises ValueError for a network that is none."""
         return Route(
             ports=frozenset(self.ports),
-            allowed_networks=tuple(self.allowed_networks),
+            allowed_networks=tuple(ipaddress.ip_network(network) for network in self.allowed_networks),
             connect_seconds=self.connect_seconds,
             max_redirects=self.max_redirects,
             resolve=resolve,
             turns=HostTurns(Path(self.cache_dir) / "hosts", self.per_host),
-            ssl_context=ssl.create_default_context(cafile=self.ca_file),
+            ca_file=self.ca_file,
         )
 
 
@@ -83,7 +85,9 @@ def open_url(location: Location, etag: str | None = None, *, resolve: Resolve = 
         fd = copies.open(etag) if etag is not None else None
         record = copies.find_record()
         if fd is None:
-            record = _current(copies, record, url, options.route(resolve), options)
+            deadline = Deadline(options.total_seconds)
+            fetch = _Fetch(url, copies, options.route(resolve), deadline, options.max_bytes)
+            record = fetch.current(seen=record)
             if etag not in {None, record.etag}:
                 raise SourceChangedError(
                     "The web server delivers another file than the one that was last read.",
@@ -96,45 +100,45 @@ def open_url(location: Location, etag: str | None = None, *, resolve: Resolve = 
         return FileReader(fd, etag=etag or (record.etag if record else None), modified=modified)
 
 
-def _current(copies: Copies, seen: CopyRecord | None, url: str, route: Route, options: HttpOptions) -> CopyRecord:
-    """Fetch or revalidate, one at a time for a URL: whoever waited takes what the one before brought."""
-    deadline = Deadline(options.total_seconds)
-    with turn([copies.lock_path], deadline):
-        record = copies.find_record()
-        if record and copies.has(record.etag):
+@dataclass(frozen=True, slots=True)
+class _Fetch:
+    """One errand to the web: bring the current version of a URL into its copies before the deadline."""
+
+    url: str
+    copies: Copies
+    route: Route
+    deadline: Deadline
+    max_bytes: int
+
+    def current(self, seen: CopyRecord | None) -> CopyRecord:
+        """One at a time for a URL: whoever waited takes what the one before brought. `seen`: before the wait."""
+        with turn([self.copies.lock_path], self.deadline):
+            record = self.copies.find_record()
+            if record is None or not self.copies.has(record.etag):
+                return self._get(record, {})
             if seen is None or seen.checked != record.checked:
                 return record
-            return _fetch(copies, record, _conditions(record), url, route, deadline, options.max_bytes)
-        return _fetch(copies, record, {}, url, route, deadline, options.max_bytes)
+            return self._get(record, _conditions(record))
 
-
-def _fetch(
-    copies: Copies,
-    record: CopyRecord | None,
-    conditions: Mapping[str, str],
-    url: str,
-    route: Route,
-    deadline: Deadline,
-    max_bytes: int,
-) -> CopyRecord:
-    checked = record.checked + 1 if record else 1
-    with get(url, route, deadline, conditions) as answer:
-        if record and conditions and answer.status == HTTPStatus.NOT_MODIFIED:
-            record = replace(record, checked=checked)
-            copies.write_record(record)
-            return record
-        _require_usable(answer)
-        with copies.receive() as reception:
-            _receive(answer, reception, max_bytes)
-            fetched = CopyRecord(
-                etag=reception.etag,
-                checked=checked,
-                validator=answer.header("ETag"),
-                last_modified=answer.header("Last-Modified"),
-                previous=_previous(record, reception.etag),
-            )
-            copies.commit(reception, fetched)
-    return fetched
+    def _get(self, record: CopyRecord | None, conditions: Mapping[str, str]) -> CopyRecord:
+        checked = record.checked + 1 if record else 1
+        with get(self.url, self.route, self.deadline, conditions) as answer:
+            if record and conditions and answer.status == HTTPStatus.NOT_MODIFIED:
+                record = replace(record, checked=checked)
+                self.copies.write_record(record)
+                return record
+            _require_usable(answer)
+            with self.copies.receive() as reception:
+                _receive(answer, reception, self.max_bytes)
+                fetched = CopyRecord(
+                    etag=reception.etag,
+                    checked=checked,
+                    validator=answer.header("ETag"),
+                    last_modified=answer.header("Last-Modified"),
+                    previous=_previous(record, reception.etag),
+                )
+                self.copies.commit(reception, fetched)
+        return fetched
 
 
 def _conditions(record: CopyRecord) -> dict[str, str]:
@@ -176,6 +180,8 @@ def _receive(answer: Answer, reception: Reception, max_bytes: int) -> None:
         if reception.byte_size + len(piece) > max_bytes:
             raise SourceTooLargeError(too_large)
         reception.write(piece)
+    if announced is None and not reception.byte_size:  # so ends an answer that is cut off in its head, too
+        raise SourceTruncatedError("The web server sent an empty answer.")
     if announced is not None and reception.byte_size != announced:
         raise SourceTruncatedError(
             "The web server closed the connection before the file was complete.",
@@ -196,9 +202,9 @@ def _announced_length(answer: Answer) -> int | None:
 def _http_time(text: str) -> datetime | None:
     try:
         time = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 It is stricter than RFC 3986: a URL that two parsers could read in two ways is refused rather than repaired.
 """
 
+import contextlib
 import ipaddress
 import re
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ def source_url(location: Location) -> str:
     if not location.root:
         return location.key
     if "?" in location.root or "#" in location.root:
-        raise SourceNotAllowedError("The base URL of this store must have no query.", location.root)
+        raise SourceNotAllowedError("The base URL of this store must have no query.")
     segments = [quote(segment, safe="~") for segment in key_segments(location.key)]
     return "/".join([location.root.rstrip("/"), *segments])
 
@@ -82,16 +83,16 @@ def parse_url(url: str, ports: frozenset[int]) -> HttpTarget:
 
 
 def parse_redirect(base: HttpTarget, location: str, ports: frozenset[int]) -> HttpTarget:
-    """The target of a Location header (RFC 9110, section 10.2.2), as strictly as the first URL."""
-    if "\\" in location or any(character <= " " or character == "\x7f" for character in location):
-        raise SourceNotAllowedError("The web server redirects to a URL that is not valid.", repr(location[:200]))
-    try:
-        url = urljoin(base.url, location)
-    except ValueError as error:
-        raise SourceNotAllowedError(
-            "The web server redirects to a URL that is not valid.", repr(location[:200])
-        ) from error
-    return parse_url(url, ports)
+    """The target of a Location header (RFC 9110, section 10.2.2), as strictly as the first URL.
+
+    `location` is the field as `http.client` gives it, each byte one character.
+    """
+    with contextlib.suppress(UnicodeError):
+        location = location.encode("latin-1").decode()
+    if "\\" not in location and not any(character <= " " or character == "\x7f" for character in location):
+        with contextlib.suppress(ValueError):
+            return parse_url(urljoin(base.url, location), ports)
+    raise SourceNotAllowedError("The web server redirects to a URL that is not valid.", base.origin)
 
 
 def _what_is_wrong(url: str) -> str:

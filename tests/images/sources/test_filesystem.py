@@ -273,5 +273,6 @@ def test_a_deep_tree_is_listed(root: Path) -> None:
 
 
 def test_every_error_has_a_code_of_its_own() -> None:
-    codes = [kind.code for kind in [SourceError, *SourceError.__subclasses__()]]
+    kinds: list[type[SourceError]] = [SourceError, *SourceError.__subclasses__()]
+    codes = [kind.code for kind in kinds]
     assert len(set(codes)) == len(codes)
