@@ -24,6 +24,10 @@ if sys.argv[1] == "bootstrap":
     password = os.path.join(os.environ["IIIF_DATA_DIR"], "admin-password")
     with open(password, "w") as file:
         file.write("swordfish")
+    os.makedirs(os.path.join(os.environ["IIIF_DATA_DIR"], "static"), exist_ok=True)
+    open(os.path.join(os.environ["IIIF_DATA_DIR"], "static", ".collected"), "w").close()
+    if os.environ.get("TEST_BOOTSTRAP_FAILS"):
+        sys.exit("no such database")
     print(json.dumps({"admin": "admin", "admin_password_file": password}))
 elif sys.argv[1] == "make_samples":
     print("Samples are ready")

@@ -140,3 +140,15 @@ def test_an_image_that_does_not_exist_is_refused(start: Start) -> None:
     run = start("--images", "/nonexistent/image.jp2")
     assert run.wait() == 1
     assert "There is no such file or folder: /nonexistent/image.jp2" in run.text
+
+
+def test_a_database_that_cannot_be_prepared_stops_the_start(start: Start) -> None:
+    for _first_then_routine in range(2):
+        run = start("serve", TEST_BOOTSTRAP_FAILS="yes")
+        assert run.wait() == 1
+        assert "The database could not be prepared:\n    no such database" in run.text
+        assert run.descendants() == set()
+        good = start("serve")
+        good.wait_for("Ready")
+        good.process.terminate()
+        assert good.wait() == 0
