@@ -200,7 +200,7 @@ class DecoderPool:
         with self._lock:
             self._counts[outcome] += 1
             if outcome.leaves_decoder_usable and not self._is_closed:
-                if not is_worn:
+                if not is_worn and len(self._living) <= self._size:
                     self._idle.append(decoder)
                     return
                 self._counts["recycled"] += 1

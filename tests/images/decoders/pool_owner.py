@@ -11,6 +11,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import billiard
+
 from images.decoders.pool import DecoderPool
 from images.decoders.source import SourceData
 
@@ -71,6 +73,22 @@ def fork() -> None:
     say({"answer": answer, "slow": answers[0].decode(), "same": pool.pids() == before})
 
 
+def use_in_daemonic_process() -> None:
+    """As in a worker of Celery: forked, daemonic, not allowed to have children by multiprocessing's rules."""
+    pool = new_pool()
+    pool.start()
+    process = billiard.Process(target=_answer_and_close, args=(pool,))
+    process.daemon = True
+    process.start()
+    process.join()
+    pool.close()
+
+
+def _answer_and_close(pool: DecoderPool) -> None:
+    say({"answer": pool.run({"kind": "echo"}, SourceData(data=b"child")).read().decode()})
+    pool.close()
+
+
 def exit_without_closing() -> None:
     pool = new_pool()
     pool.start()
@@ -82,5 +100,6 @@ if __name__ == "__main__":
         "be_killed": be_killed,
         "be_killed_with_zygote": be_killed_with_zygote,
         "fork": fork,
+        "use_in_daemonic_process": use_in_daemonic_process,
         "exit_without_closing": exit_without_closing,
     }[sys.argv[1]]()

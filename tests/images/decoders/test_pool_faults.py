@@ -99,14 +99,14 @@ def test_kills_at_random_are_never_seen_by_those_who_ask(new_pool: PoolMaker) ->
 
     def kill_now_and_then() -> None:
         # Slower than a job, so that the second attempt is not killed as well.
-        while not done.wait(0.1):
+        while not done.wait(0.25):
             pids = pool.pids()
             if pids:
                 os.kill(pids[-1], signal.SIGKILL)
 
     def ask(number: int) -> bool:
         data = str(number).encode()
-        job = {"kind": "sleep", "seconds": 0.01}
+        job = {"kind": "sleep", "seconds": 0.02}
         return pool.run(job, SourceData(data=data)).read() == data
 
     killer = threading.Thread(target=kill_now_and_then)

@@ -144,6 +144,12 @@ def test_after_a_fork_both_sides_have_decoders_of_their_own() -> None:
     assert parent == {"answer": "parent", "slow": "slow", "same": True}
 
 
+def test_a_daemonic_process_of_a_task_queue_may_decode() -> None:
+    with owner("use_in_daemonic_process") as process:
+        assert read_line(process) == {"answer": "child"}
+        assert process.wait(20) == 0
+
+
 def test_signals_meant_for_the_server_do_not_end_decoders(pool: DecoderPool) -> None:
     pool.start()
     everyone = [*pool.pids(), pool.zygote_pid or 0]

@@ -67,18 +67,18 @@ def test_a_stream_that_is_dropped_frees_its_place(new_pool: PoolMaker) -> None:
 
 
 def test_a_slow_reader_is_no_reason_to_end_the_decoder(new_pool: PoolMaker) -> None:
-    pool = new_pool(1, wall_seconds=0.5)
+    pool = new_pool(1, wall_seconds=1)
     length = 0
     for number, piece in enumerate(pool.run(LONG, NOTHING).chunks):
         length += len(piece)
         if number == 5:
             # Longer than the server and the decoder itself would let it compute.
-            time.sleep(2.5)
+            time.sleep(3)
     assert length == 20_000_000
 
 
 def test_a_decoder_that_stops_in_mid_stream_is_ended(new_pool: PoolMaker) -> None:
-    pool = new_pool(1, wall_seconds=0.5)
+    pool = new_pool(1, wall_seconds=1)
     rendered = pool.run({"kind": "stream", "pieces": 9, "length": 2_000_000, "pause": 60}, NOTHING)
     with pytest.raises(DecodeLimitError):
         rendered.read()
