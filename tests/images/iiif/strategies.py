@@ -28,16 +28,21 @@ limits = st.builds(
     st.none() | st.integers(1, 100_000_000),
 )
 capabilities_of_all = limits.map(Capabilities.everything)
-some_capabilities = st.builds(
-    Capabilities,
-    st.frozensets(st.sampled_from(Feature), max_size=4).map(lambda off: frozenset(Feature) - off)
-    | st.frozensets(st.sampled_from(Feature)),
-    st.frozensets(st.sampled_from(Quality)).map(lambda off: frozenset(Quality) - off | {Quality.DEFAULT}),
-    st.frozensets(st.sampled_from(OutputFormat), max_size=2).map(
-        lambda off: frozenset(OutputFormat) - off | {OutputFormat.JPG}
-    ),
-    limits,
-)
+
+
+def _switched_off(features: int, more: int, others: int, limits: Limits) -> Capabilities:
+    """Bits say what is off; both of `features` and `more` must, so that mostly little is."""
+    off = features & more
+    return Capabilities(
+        frozenset(feature for bit, feature in enumerate(Feature) if not off >> bit & 1),
+        frozenset(quality for bit, quality in enumerate(Quality) if not bit or not others >> bit & 1),
+        frozenset(name for bit, name in enumerate(OutputFormat) if not bit or not others >> 4 + bit & 1),
+        limits,
+    )
+
+
+_bits = st.integers(0, 2**24 - 1)
+some_capabilities = st.builds(_switched_off, _bits, _bits, _bits, limits)
 
 _pixels = lengths.map(str)
 _positions = st.integers(0, 5000).map(str)
@@ -67,7 +72,7 @@ _size_forms = st.one_of(
 size_parameters = st.one_of(st.just("full"), _size_forms, _size_forms.map("^{}".format))
 rotations = st.one_of(
     st.sampled_from(["0", "!0", "90", "!180", "270.0", "360", "22.50", ".5"]),
-    st.decimals(0, 360, places=2).map(lambda value: f"{value:f}"),
+    st.integers(0, 36_000).map(lambda value: f"{value // 100}.{value % 100:02}"),
 )
 qualities_formats = st.builds("{}.{}".format, st.sampled_from(Quality), st.sampled_from(OutputFormat))
 
@@ -101,53 +106,50 @@ class RequestedImage:
         return parse_image_request(self.region, self.size, self.rotation, self.quality_format, self.api_version)
 
 
-@st.composite
-def requested_images(draw: st.DrawFn) -> RequestedImage:
-    full, api_version = draw(sizes), draw(versions)
-    return RequestedImage(
-        full,
-        api_version,
-        draw(_regions_of(full)),
-        draw(_sizes_of(full, api_version)),
-        draw(rotations),
-        draw(qualities_formats),
-    )
-
-
-def _regions_of(full: Size) -> st.SearchStrategy[str]:
-    return st.one_of(
-        st.sampled_from(["full", "square"]),
-        _joined(
-            st.integers(0, full.width - 1).map(str),
-            st.integers(0, full.height - 1).map(str),
-            st.integers(1, 2 * full.width).map(str),
-            st.integers(1, 2 * full.height).map(str),
-        ),
-        _joined(
-            st.integers(0, 999).map(_tenths),
-            st.integers(0, 999).map(_tenths),
-            st.integers(300, 1500).map(_tenths),
-            st.integers(300, 1500).map(_tenths),
-        ).map("pct:{}".format),
-    )
-
-
-def _sizes_of(full: Size, api_version: ApiVersion) -> st.SearchStrategy[str]:
-    widths = st.integers(1, full.width) | st.integers(1, 2 * full.width)
-    heights = st.integers(1, full.height) | st.integers(1, 2 * full.height)
-    boxes = st.tuples(widths, heights).map(lambda box: f"{box[0]},{box[1]}")
-    forms = st.one_of(
-        st.just("max"),
-        widths.map("{},".format),
-        heights.map(",{}".format),
-        st.integers(1, 1500).map(_tenths).map("pct:{}".format),
-        boxes,
-        boxes.map("!{}".format),
-    )
-    if api_version is ApiVersion.V2:
-        return forms | st.just("full")
-    return forms | forms.map("^{}".format)
+def _requested(
+    full: Size,
+    api_version: ApiVersion,
+    forms: tuple[str, str, bool],
+    numbers: tuple[int, ...],
+    others: tuple[str, str],
+) -> RequestedImage:
+    """Any numbers, brought into the image: cheaper than strategies that are built anew for each image."""
+    region_form, size_form, with_caret = forms
+    a, b, c, d, e, f = numbers
+    regions_by_form = {
+        "pixels": f"{a % full.width},{b % full.height},{c % (2 * full.width) + 1},{d % (2 * full.height) + 1}",
+        "percent": f"pct:{_tenths(a % 1000)},{_tenths(b % 1000)},{_tenths(c % 1200 + 300)},{_tenths(d % 1200 + 300)}",
+    }
+    width, height = e % full.width + 1, f % full.height + 1
+    sizes_by_form = {
+        "width": f"{width},",
+        "height": f",{height}",
+        "reduced": f"{-(-full.width // 2 ** (e % 12))},",
+        "larger": f"{width + full.width},",
+        "percent": f"pct:{_tenths(e % 1200 + 1)}",
+        "both": f"{width},{height}",
+        "confined": f"!{width},{height}",
+        "keyword": "full" if api_version is ApiVersion.V2 else "max",
+    }
+    caret = "^" if with_caret and api_version is ApiVersion.V3 else ""
+    region = regions_by_form.get(region_form, region_form)
+    return RequestedImage(full, api_version, region, caret + sizes_by_form.get(size_form, size_form), *others)
 
 
 def _tenths(value: int) -> str:
     return f"{value // 10}.{value % 10}"
+
+
+_numbers = st.integers(0, 400_000)
+requested_images = st.builds(
+    _requested,
+    sizes,
+    versions,
+    st.tuples(
+        st.sampled_from(["full", "square", "pixels", "percent"]),
+        st.sampled_from(["max", "keyword", "width", "height", "reduced", "larger", "percent", "both", "confined"]),
+        st.booleans(),
+    ),
+    st.tuples(_numbers, _numbers, _numbers, _numbers, _numbers, _numbers),
+    st.tuples(rotations, qualities_formats),
+)

@@ -73,7 +73,7 @@ def test_derivative_parameters_name_the_pixels() -> None:
     assert derivative_parameters(request) == "50,0,200,200/150,150/!22.5/gray.png"
 
 
-@given(strategies.requested_images(), strategies.capabilities_of_all)
+@given(strategies.requested_images, strategies.capabilities_of_all)
 def test_both_canonical_forms_are_fixed_points_and_name_the_same_derivative(
     requested: strategies.RequestedImage, capabilities: Capabilities
 ) -> None:
@@ -90,7 +90,7 @@ def test_both_canonical_forms_are_fixed_points_and_name_the_same_derivative(
         assert derivative_parameters(again) == derivative_parameters(request)
 
 
-@given(strategies.requested_images(), strategies.some_capabilities)
+@given(strategies.requested_images, strategies.some_capabilities)
 def test_a_canonical_link_never_leads_to_an_error(
     requested: strategies.RequestedImage, capabilities: Capabilities
 ) -> None:

@@ -121,7 +121,7 @@ def test_no_parameters_raise_anything_else(
         assert outcome.format in capabilities.formats
 
 
-@given(strategies.requested_images(), strategies.some_capabilities)
+@given(strategies.requested_images, strategies.some_capabilities)
 def test_every_size_keeps_the_limits_and_every_region_the_image(
     requested: strategies.RequestedImage, capabilities: Capabilities
 ) -> None:
