@@ -17,6 +17,7 @@ class SourceLimits:
     `max_jp2_tiles`: T.800 A.4.2 can't number more.
     `max_jp2_tile_pixels`: of one JPEG 2000 tile; its decoder keeps a record of each of its code-blocks.
     `max_jp2_packets`: of a JPEG 2000 codestream, which are all visited before the first pixel.
+    `max_jp2_code_blocks`: of one JPEG 2000 tile; each costs the decoder some hundred bytes before the first pixel.
     `max_boxes`: boxes of a JP2 file that are looked at before its codestream.
     `max_tile_parts_read`: JPEG 2000 tile-parts whose headers are looked at; each is a read.
     """
@@ -26,10 +27,11 @@ class SourceLimits:
     max_tile_pixels: int = 16_000_000
     max_components: int = 512
     max_ifds: int = 4_096
-    max_ifd_entries: int = 4_096
+    max_ifd_entries: int = 1_024
     max_tiff_tiles: int = 2_000_000
     max_jp2_tiles: int = 65_535
     max_jp2_tile_pixels: int = 2_000_000_000
     max_jp2_packets: int = 20_000_000
+    max_jp2_code_blocks: int = 8_000_000
     max_boxes: int = 4_096
     max_tile_parts_read: int = 1_024

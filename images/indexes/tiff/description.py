@@ -73,11 +73,11 @@ def _parse_reduced(
     candidates = list(directories[1:])
     for subifd, offset in enumerate(offsets):
         candidates.append((yield from tags.parse_directory(window, layout, offset, limits, 0, subifd)))
-    found = []
+    found: tuple[Page, ...] = ()
     for directory in candidates:
         if tags.IMAGE_WIDTH in directory.fields and tags.IMAGE_LENGTH in directory.fields:
-            found.append((yield from parse_page(window, layout, directory, limits)))
-    return tuple(found)
+            found += ((yield from parse_page(window, layout, directory, limits)),)
+    return found
 
 
 def _describe_detail(window: Window, layout: Layout, page: Page) -> Parser[dict[str, Any]]:

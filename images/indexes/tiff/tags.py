@@ -1,5 +1,6 @@
 """The directories of a TIFF file and their tags (TIFF 6.0 §2; BigTIFF, in both byte orders)."""
 
+import struct
 import sys
 from array import array
 from collections.abc import Mapping
@@ -39,6 +40,41 @@ JPEG_TABLES = 347
 YCBCR_SUBSAMPLING = 530
 ICC_PROFILE = 34675
 
+_KNOWN = frozenset(
+    {
+        NEW_SUBFILE_TYPE,
+        IMAGE_WIDTH,
+        IMAGE_LENGTH,
+        BITS_PER_SAMPLE,
+        COMPRESSION,
+        PHOTOMETRIC,
+        IMAGE_DESCRIPTION,
+        STRIP_OFFSETS,
+        ORIENTATION,
+        SAMPLES_PER_PIXEL,
+        ROWS_PER_STRIP,
+        STRIP_BYTE_COUNTS,
+        X_RESOLUTION,
+        Y_RESOLUTION,
+        PLANAR_CONFIGURATION,
+        RESOLUTION_UNIT,
+        SOFTWARE,
+        PREDICTOR,
+        COLOR_MAP,
+        TILE_WIDTH,
+        TILE_LENGTH,
+        TILE_OFFSETS,
+        TILE_BYTE_COUNTS,
+        SUB_IFDS,
+        EXTRA_SAMPLES,
+        SAMPLE_FORMAT,
+        JPEG_TABLES,
+        YCBCR_SUBSAMPLING,
+        ICC_PROFILE,
+    }
+)
+"""Other tags are not kept."""
+
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _UNSIGNED = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 """BYTE, SHORT, LONG, IFD, LONG8, IFD8: what offsets, sizes and codes may be written as."""
@@ -64,6 +100,12 @@ class Layout:
     def entry_bytes(self) -> int:
         return 20 if self.is_big_tiff else 12
 
+    @property
+    def entry_format(self) -> str:
+        """Tag, type, count and value or offset of an entry, for `struct`."""
+        order = ">" if self.byte_order == "big" else "<"
+        return order + ("HHQ8s" if self.is_big_tiff else "HHI4s")
+
     def integer(self, data: bytes) -> int:
         return int.from_bytes(data, "big" if self.byte_order == "big" else "little")
 
@@ -83,7 +125,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """One IFD: `fields` by tag number, `next_offset` 0 where it is the last of its chain.
+    """One IFD: `fields` by tag number, only those known here, `next_offset` 0 where it is the last of its chain.
 
     `page` is its place in the chain of pages, or that of the page whose SubIFD number `subifd` it is, all from 0.
     """
@@ -149,10 +191,12 @@ def parse_directory(
         raise DamagedError(f"{what} claims to have {count:,} tags.")
     start = offset + count_bytes
     data = yield from window.fetch(start, count * layout.entry_bytes + layout.offset_bytes, what)
+    entries = data[: count * layout.entry_bytes]
     fields: dict[int, Field] = {}
-    for at in range(0, count * layout.entry_bytes, layout.entry_bytes):
-        tag = layout.integer(data[at : at + 2])
-        fields.setdefault(tag, _parse_field(layout, data[at : at + layout.entry_bytes], start + at))
+    for number, (tag, type_, values, value) in enumerate(struct.iter_unpack(layout.entry_format, entries)):
+        if tag in _KNOWN:
+            value_offset = start + (number + 1) * layout.entry_bytes - layout.offset_bytes
+            fields.setdefault(tag, _to_field(layout, type_, values, value, value_offset))
     return Directory(page, subifd, fields, layout.integer(data[-layout.offset_bytes :]))
 
 
@@ -161,14 +205,9 @@ def _name(page: int, subifd: int | None) -> str:
     return f"page {page + 1}" if subifd is None else f"smaller version {subifd + 1} of page {page + 1}"
 
 
-def _parse_field(layout: Layout, entry: bytes, entry_offset: int) -> Field:
-    type_ = layout.integer(entry[2:4])
-    value_at = 4 + layout.offset_bytes
-    count = layout.integer(entry[4:value_at])
-    inline = Field(type_, count, entry_offset + value_at)
-    if inline.byte_size <= layout.offset_bytes:
-        return inline
-    return Field(type_, count, layout.integer(entry[value_at:]))
+def _to_field(layout: Layout, type_: int, count: int, value: bytes, value_offset: int) -> Field:
+    inline = Field(type_, count, value_offset)
+    return inline if inline.byte_size <= layout.offset_bytes else Field(type_, count, layout.integer(value))
 
 
 def read_integers(
