@@ -74,9 +74,10 @@ def _ask(target: HttpTarget, route: Route, deadline: Deadline, headers: Mapping[
         connection = Connection(target, route, deadline)
         try:
             connection.request("GET", target.target, headers={**_HEADERS, **headers})
-            return Answer(connection.getresponse(), target)
-        finally:
-            connection.close()  # what an answer still needs of it stays open until the answer is closed
+            return Answer(connection.getresponse(), target)  # which closes the socket in the end
+        except BaseException:
+            connection.close()
+            raise
 
 
 @contextmanager

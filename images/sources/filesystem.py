@@ -3,6 +3,7 @@
 import logging
 import os
 import stat
+import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -13,10 +14,19 @@ from images.sources.location import Location, key_segments
 
 logger = logging.getLogger(__name__)
 
+_SETTLE_NS = 50_000_000  # kernels stamp in steps of up to 10 ms; the rest is for the write that the stamp belongs to
+_SETTLE_ATTEMPTS = 20  # a second in all
+
 
 def open_file(location: Location, etag: str | None = None) -> FileReader:
     """Open the file at `location`; with `etag` given, only that version of it. Raises SourceError."""
-    reader = FileReader(open_beneath(location.root, location.key))
+    fd = open_beneath(location.root, location.key)
+    try:
+        _wait_until_settled(fd)
+    except BaseException:
+        os.close(fd)
+        raise
+    reader = FileReader(fd)
     if etag is not None and reader.stat().etag != etag:
         reader.close()
         raise SourceChangedError(
@@ -24,6 +34,20 @@ def open_file(location: Location, etag: str | None = None) -> FileReader:
             f"{location.root}/{location.key}: {etag} became {reader.stat().etag}",
         )
     return reader
+
+
+def _wait_until_settled(fd: int) -> None:
+    """Return once the file was left alone for a moment; SourceChangedError if somebody keeps writing to it.
+
+    File systems stamp a write when it begins, by a clock that advances in steps. A file that was written to in this
+    step may get other bytes without getting another stamp: then neither the etag nor `verify` could tell.
+    """
+    for _attempt in range(_SETTLE_ATTEMPTS):
+        age_ns = time.time_ns() - os.fstat(fd).st_ctime_ns
+        if not 0 <= age_ns < _SETTLE_NS:  # a stamp of the future comes from another machine's clock
+            return
+        time.sleep((_SETTLE_NS - age_ns) / 1e9)
+    raise SourceChangedError("The file is being written.")
 
 
 def list_files(root: Path | str, suffixes: Collection[str]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 import itertools
 import os
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -195,24 +196,13 @@ def _overwrite_keeping_the_time(path: Path) -> None:
 def test_a_file_that_is_overwritten_in_place_is_found_out(root: Path, change) -> None:  # type: ignore[no-untyped-def]
     with open_file(Location("filesystem", str(root), "image.tif")) as reader:
         reader.verify()
-        _wait_for_the_clock_of(root)
         change(root / "image.tif")
         with pytest.raises(SourceChangedError, match="changed while it was read"):
             reader.verify()
 
 
-def _wait_for_the_clock_of(folder: Path) -> None:
-    """File times advance in steps; return once they have."""
-    probe = folder / ".clock"
-    probe.write_bytes(b"")
-    before = probe.stat().st_ctime_ns
-    while probe.stat().st_ctime_ns == before:
-        probe.write_bytes(b"")
-
-
 def test_a_file_that_shrinks_while_it_is_read(root: Path) -> None:
     with open_file(Location("filesystem", str(root), "image.tif")) as reader:
-        _wait_for_the_clock_of(root)
         os.truncate(root / "image.tif", 2)
         with pytest.raises(SourceChangedError):
             reader.read(0, 5)
@@ -220,11 +210,63 @@ def test_a_file_that_shrinks_while_it_is_read(root: Path) -> None:
 
 def test_a_file_that_is_replaced_by_a_rename_keeps_its_bytes(root: Path) -> None:
     with open_file(Location("filesystem", str(root), "image.tif")) as reader:
-        _wait_for_the_clock_of(root)
         (root / "new").write_bytes(b"other")
         (root / "new").rename(root / "image.tif")
         assert reader.read(0, 5) == b"image"
         reader.verify()
+
+
+def test_a_file_that_is_still_written_to(root: Path) -> None:
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.wait(0.005):
+            (root / "image.tif").write_bytes(b"image")
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        with pytest.raises(SourceChangedError, match="being written"):
+            read(root, "image.tif")
+    finally:
+        stop.set()
+        thread.join()
+    assert read(root, "image.tif") == b"image"
+
+
+def test_a_stamp_of_the_future_is_not_waited_for(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time_ns", lambda: 0)
+    monkeypatch.setattr("time.sleep", lambda _seconds: pytest.fail("it waits"))
+    assert read(root, "image.tif") == b"image"
+
+
+def test_readers_under_a_writer_never_see_two_versions(root: Path) -> None:
+    stop, outcomes = threading.Event(), []
+
+    def write() -> None:
+        for number in itertools.cycle(range(2)):
+            with (root / "image.tif").open("r+b") as file:
+                for _ in range(4):
+                    file.write(b"AB"[number : number + 1] * 50_000)
+            if stop.wait(0.06):
+                return
+
+    (root / "image.tif").write_bytes(b"A" * 200_000)
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        for _ in range(60):
+            try:
+                with open_file(Location("filesystem", str(root), "image.tif")) as reader:
+                    pieces = [reader.read(start, 1000) for start in range(0, 200_000, 1000)]
+                    reader.verify()
+                outcomes.append(set(b"".join(pieces)))
+            except SourceChangedError:
+                continue
+    finally:
+        stop.set()
+        thread.join()
+    assert [outcome for outcome in outcomes if len(outcome) != 1] == []
 
 
 def test_a_storage_that_fails_while_it_is_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,6 +100,11 @@ def test_no_length(fetch: Fetch, origin: Origin) -> None:
     assert content(fetch(origin.serve("/image.tif", BODY, Content_Length=""))) == BODY
 
 
+@pytest.mark.parametrize("connection", ["", "keep-alive", "Close"])
+def test_whatever_the_server_means_to_do_with_the_connection(fetch: Fetch, origin: Origin, connection: str) -> None:
+    assert content(fetch(origin.serve("/image.tif", BODY, Connection=connection))) == BODY
+
+
 def test_chunks(fetch: Fetch, origin: Origin) -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
     url = origin.raw("/image.tif", head + b"5\r\nimage\r\n2;x=y\r\n!!\r\n0\r\nTrailer: x\r\n\r\n")
