@@ -16,6 +16,22 @@ def level_size(size: ImageSize, reduction: int) -> tuple[int, int]:
     )
 
 
+def has_samples(size: ImageSize, tile: int) -> bool:
+    """Has any of the first components a sample in this tile? One without may be left out of the codestream.
+
+    T.800 B-7 to B-12. Four components are looked at: a tile that only others fill is not missed.
+    """
+    row, column = divmod(tile, size.tiles_across)
+    left = max(size.left, size.tile_left + column * size.tile_width)
+    right = min(size.right, size.tile_left + (column + 1) * size.tile_width)
+    top = max(size.top, size.tile_top + row * size.tile_height)
+    bottom = min(size.bottom, size.tile_top + (row + 1) * size.tile_height)
+    return any(
+        -(-left // component.dx) < -(-right // component.dx) and -(-top // component.dy) < -(-bottom // component.dy)
+        for component in size.components[:4]
+    )
+
+
 def least_packets(header: MainHeader) -> int:
     """Packets that the codestream has at least; each takes a byte at least (T.800 B.6, B.9).
 

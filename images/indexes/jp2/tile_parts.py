@@ -6,7 +6,7 @@ T.800 A.4.2 (SOT), A.3 (which markers a tile-part header may hold), figure A.5.
 from dataclasses import dataclass
 
 from images.indexes.errors import DamagedError
-from images.indexes.jp2 import markers
+from images.indexes.jp2 import geometry, markers
 from images.indexes.jp2.markers import MainHeader
 from images.indexes.limits import SourceLimits
 from images.indexes.parsing import Parser, Window
@@ -48,12 +48,18 @@ def parse_tile_parts(byte_size: int, header: MainHeader, stop: int, limits: Sour
         count += 1
         at = next_at
     is_complete = yield from _is_end(window, at, stop)
-    if is_complete and len(found) < header.size.tile_count:
-        raise DamagedError(
-            f"Only {len(found):,} of the {header.size.tile_count:,} tiles are there: "
-            f"the file was probably cut off during copying."
-        )
+    if is_complete:
+        _check_all_there(header, found)
     return TileParts(count, is_complete, levels, markers.PLT in first_markers)
+
+
+def _check_all_there(header: MainHeader, found: set[int]) -> None:
+    for tile in range(header.size.tile_count):
+        if tile not in found and geometry.has_samples(header.size, tile):
+            raise DamagedError(
+                f"Tile {tile + 1:,} of {header.size.tile_count:,} is not in the image data: "
+                f"the file was probably cut off during copying."
+            )
 
 
 def _least_levels(header: MainHeader) -> int:
