@@ -20,8 +20,8 @@ from caching.eviction import Amount
 from caching.keeping import Keeper
 from caching.keys import DerivativeKey
 from caching.locks import KeyLocks
-from caching.production import Derivative, Landing, Outcome, Production
-from caching.relay import Relay, close_chunks
+from caching.production import Derivative, Landing, Outcome, Production, close_chunks
+from caching.relay import Relay
 from caching.singleflight import (
     Flight,
     FlightAbandonedError,
@@ -203,34 +203,8 @@ class DerivativeCache:
             close_chunks(production.chunks)
             raise
         keeping = self._keeper.open(key, production.content_type)
-
-        def land(*, kept: bool) -> None:
-            close_chunks(production.chunks)
-            flight.share(Landing(production.content_type, None, kept=kept))
-            flight.leave()
-
-        def fail(error: Exception) -> None:
-            close_chunks(production.chunks)
-            flight.fail(error)
-            flight.leave()
-
-        def abort() -> None:
-            self.stats.count(Counted.ABORTED)
-            flight.leave()
-
         outcome: Outcome = "miss" if keeping.is_active else "bypassed"
-        if not keeping.is_active:
-            # There will be nothing to share: let the followers work now and side by side.
-            flight.share(Landing(production.content_type, None, kept=False))
-            flight.leave()
-        chunks = Relay(
-            first,
-            production.chunks,
-            keeping,
-            on_end=lambda kept: land(kept=kept),
-            on_failure=fail,
-            on_abort=abort,
-        )
+        chunks = Relay(first, production, keeping, flight, self.stats)
         return Derivative(production.content_type, None, chunks, outcome)
 
 

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from caching.relay import close_chunks
-
 Outcome = Literal["hit", "miss", "waited", "bypassed"]
 
 
@@ -42,3 +40,10 @@ class Landing:
     content_type: str
     body: bytes | None
     kept: bool
+
+
+def close_chunks(chunks: Iterator[bytes]) -> None:
+    """Close an iterator of chunks where it can be closed."""
+    close = getattr(chunks, "close", None)
+    if close is not None:
+        close()

@@ -12,11 +12,11 @@ from caching.backends.ledger import Ledger
 from caching.backends.oserrors import translated
 from caching.backends.protocol import Usage
 from caching.errors import CacheError
-from caching.eviction import FOLDER, NOTHING, Amount, allocated
+from caching.eviction import FOLDER, Amount, allocated
 from caching.keys import DerivativeKey
 
 _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-_RENAMES = 3
+_RENAMES = 10
 
 
 class DiskEntryWriter:
@@ -64,26 +64,11 @@ class DiskEntryWriter:
                 path.unlink()
 
     def _publish(self, byte_size: int) -> Usage:
-        """Book the entry, then give it its name."""
+        """Book the entry and give it its name."""
         target = Path(self._layout.path_of(self._key))
-        cost = Amount(allocated(byte_size), 1) - self._replaced(target)
-        if not target.parent.is_dir():
-            cost += FOLDER
-        usage = self._ledger.book(cost)
-        try:
+        with self._ledger.booked(lambda: _cost(target, byte_size)) as usage:
             self._rename(target)
-        except BaseException:
-            self._ledger.release(cost)
-            raise
         return usage
-
-    @staticmethod
-    def _replaced(target: Path) -> Amount:
-        """What an entry of the same name frees: another process was faster."""
-        try:
-            return Amount(allocated(target.stat().st_size), 1)
-        except FileNotFoundError:
-            return NOTHING
 
     def _rename(self, target: Path) -> None:
         if self._path is None:
@@ -95,7 +80,16 @@ class DiskEntryWriter:
                 if attempt == _RENAMES - 1 or not self._path.exists():
                     raise
                 # The first entry of an image, or a sweeper has just removed the empty folder.
-                target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._layout.make_folder_of(self._key.image)
             else:
                 self._path = None
                 return
+
+
+def _cost(target: Path, byte_size: int) -> Amount:
+    """What the entry adds: a folder if it is the first of its image, nothing if it replaces its like."""
+    cost = Amount(allocated(byte_size), 1)
+    try:
+        return cost - Amount(allocated(target.stat().st_size), 1)
+    except FileNotFoundError:
+        return cost if target.parent.is_dir() else cost + FOLDER

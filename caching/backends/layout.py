@@ -54,6 +54,12 @@ class Layout:
         for folder in (self.root, self.entries, self.temporary):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
+    def make_folder_of(self, image: str) -> None:
+        for folder in (self.root, self.entries, self.entries / image[-2:], self.folder_of(image)):
+            # Not exist_ok: that looks at the folder again, and it may just be removed as empty.
+            with suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+
     def folder_of(self, image: str) -> Path:
         return self.entries / image[-2:] / image
 

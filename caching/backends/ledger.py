@@ -10,7 +10,7 @@ import fcntl
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,15 +71,25 @@ class Ledger:
         with self._opened() as (_, state):
             return self._usage(state)
 
-    def book(self, cost: Amount) -> Usage:
-        """Take up an entry. Raises CacheFullError, and changes nothing, if the budget has no room."""
+    @contextmanager
+    def booked(self, cost: Callable[[], Amount]) -> Iterator[Usage]:
+        """Take up an entry, which has to become visible within the context.
+
+        The ledger is locked meanwhile: what a scan sees and what was booked before it began are
+        the same. Raises CacheFullError if the budget has no room; changes nothing on any error.
+        """
         with self._opened() as (descriptor, state):
-            if not (state.held + cost).fits(self._budget):
+            before, amount = state.pack(), cost()
+            if not (state.held + amount).fits(self._budget):
                 raise CacheFullError(f"{state.held.bytes} bytes in {state.held.entries} files leave no room")
-            state.held += cost
-            state.booked += Amount(max(0, cost.bytes), max(0, cost.entries))
+            state.held += amount
+            state.booked += Amount(max(0, amount.bytes), max(0, amount.entries))
             os.pwrite(descriptor, state.pack(), 0)
-            return self._usage(state)
+            try:
+                yield self._usage(state)
+            except BaseException:
+                os.pwrite(descriptor, before, 0)
+                raise
 
     def release(self, freed: Amount) -> None:
         with self._opened() as (descriptor, state):
