@@ -1,5 +1,7 @@
 """From the colours of a source to what a screen shows: sRGB or gray, 8 bits, with or without alpha."""
 
+from functools import lru_cache
+
 import pyvips
 
 _PROFILE = "icc-profile-data"
@@ -10,6 +12,8 @@ _PROFILE_SPACES = {b"GRAY": 1, b"RGB ": 3, b"CMYK": 4, b"Lab ": 3}
 
 _WIDE_INTEGERS = {"ushort": 8, "uint": 24}
 """Bits to shift away to be left with eight."""
+
+_ROUNDING = 2
 
 
 def to_display(image: pyvips.Image, *, keep_profile: bool = False) -> pyvips.Image:
@@ -57,14 +61,19 @@ def _usable_profile(image: pyvips.Image) -> bytes | None:
     """The embedded profile if it speaks of as many bands as there are."""
     if image.get_typeof(_PROFILE) == 0 or image.format not in {"uchar", "ushort"}:
         return None
-    profile: bytes = image.get(_PROFILE)
-    return profile if _PROFILE_SPACES.get(bytes(profile[16:20])) == image.bands else None
+    profile = bytes(image.get(_PROFILE))
+    return profile if _PROFILE_SPACES.get(profile[16:20]) == image.bands else None
 
 
+@lru_cache(maxsize=32)
 def _is_srgb(profile: bytes) -> bool:
-    """By its name: transforming sRGB into sRGB costs time and changes nothing but roundings."""
-    head = bytes(profile[:4096])
-    return b"sRGB" in head or "sRGB".encode("utf-16-be") in head
+    """Whether it moves none of some colours by more than rounding: then there is nothing to transform."""
+    steps = range(0, 256, 51)
+    colours = bytes(value for r in steps for g in steps for b in steps for value in (r, g, b))
+    image = pyvips.Image.new_from_memory(colours, len(colours) // 3, 1, 3, "uchar").copy(interpretation="srgb")
+    image.set_type(pyvips.GValue.blob_type, _PROFILE, profile)
+    moved = (_transformed(image) - image).abs().max()
+    return bool(moved <= _ROUNDING)
 
 
 def _with_profile(image: pyvips.Image) -> pyvips.Image:

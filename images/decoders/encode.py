@@ -65,12 +65,15 @@ def _buffered_options(output_format: str, options: EncodeOptions, *, bitonal: bo
         case "gif":
             return "gifsave_buffer", {**depth, **_kept(options)}
         case "tif":
-            compression = options.tiff_compression
-            if bitonal and compression == "jpeg":
-                compression = "deflate"
-            chosen = {"compression": compression, "Q": options.jpeg_quality, **depth}
-            return "tiffsave_buffer", {**chosen, **_kept(options)}
+            return "tiffsave_buffer", {**_tiff_options(options, bitonal=bitonal), **_kept(options)}
     raise UnsupportedSourceError(f"No encoder writes {output_format}.")
+
+
+def _tiff_options(options: EncodeOptions, *, bitonal: bool) -> dict[str, Any]:
+    """Group 4 is made for two tones; neither predictors nor JPEG know single bits."""
+    if bitonal:
+        return {"bitdepth": 1, "compression": "ccittfax4", "predictor": "none"}
+    return {"compression": options.tiff_compression, "Q": options.jpeg_quality}
 
 
 def _buffered(image: pyvips.Image, name: str, chosen: dict[str, Any]) -> bytes:

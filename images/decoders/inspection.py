@@ -32,7 +32,7 @@ def inspect(source_format: SourceFormat, source: SourceData) -> dict[str, Any]:
             f"The image has {image.width} × {image.height} pixels; "
             f"{MAX_PIXELS // 1_000_000} million are allowed in this format."
         )
-    found = {
+    return {
         "width": image.width,
         "height": image.height,
         "orientation": _number(image, "orientation", 1),
@@ -43,7 +43,6 @@ def inspect(source_format: SourceFormat, source: SourceData) -> dict[str, Any]:
         "has_icc_profile": image.get_typeof("icc-profile-data") != 0,
         "pages": _number(image, "n-pages", 1),
     }
-    return found
 
 
 def describe_inspected(source_format: SourceFormat, inspected: Mapping[str, Any]) -> SourceDescription:

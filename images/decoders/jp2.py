@@ -15,8 +15,8 @@ from images.decoders.plan import DecodePlan
 from images.decoders.resample import Axis
 from images.decoders.source import SourceData
 
-MAX_HIGH_THROUGHPUT_PIXELS = 64_000_000
-"""These are decoded whole: OpenJPEG gives wrong pixels for their regions. About 1 GB."""
+MAX_WHOLE_PIXELS = 64_000_000
+"""Of a level that can only be decoded as a whole: at three components about 1 GB."""
 
 _STRIP_SAMPLES = 24_000_000
 """Decoded at a time; OpenJPEG keeps four bytes for each, twice for a while."""
@@ -68,16 +68,7 @@ def _decode(header: Header, source: SourceData, grid: _Grid, horizontal: Axis, v
     """Strip by strip into one array, so that OpenJPEG's wide samples are never all there at once."""
     channels = jp2_colour.channels(header)
     raster = np.empty((vertical.length, horizontal.length, len(channels)), np.uint8)
-    if header.codestream.is_high_throughput:
-        if grid.width * grid.height > MAX_HIGH_THROUGHPUT_PIXELS:
-            raise DecodeLimitError(
-                "This high-throughput JPEG 2000 file can only be decoded as a whole, and has more "
-                f"than {MAX_HIGH_THROUGHPUT_PIXELS // 1_000_000} million pixels."
-            )
-        strips: Iterator[tuple[int, int]] = iter([(0, vertical.length)])
-    else:
-        strips = _strips(header.codestream, grid, horizontal, vertical)
-    for first, last in strips:
+    for first, last in _strips(header.codestream, grid, horizontal, vertical):
         rows = (vertical.start + first, vertical.start + last)
         columns = (horizontal.start, horizontal.start + horizontal.length)
         _decode_strip(header, source, grid, columns, rows, raster[first:last], channels)
@@ -86,6 +77,14 @@ def _decode(header: Header, source: SourceData, grid: _Grid, horizontal: Axis, v
 
 def _strips(codestream: Codestream, grid: _Grid, horizontal: Axis, vertical: Axis) -> Iterator[tuple[int, int]]:
     """Rows of the rectangle, cut where rows of tiles are cut if there are such rows."""
+    if not codestream.has_regions:
+        if grid.width * grid.height > MAX_WHOLE_PIXELS:
+            raise DecodeLimitError(
+                "This JPEG 2000 file can only be decoded as a whole (high throughput code-blocks or packed headers), "
+                f"and has more than {MAX_WHOLE_PIXELS // 1_000_000} million pixels."
+            )
+        yield 0, vertical.length
+        return
     samples = horizontal.length * len(codestream.components)
     height = max(64, _STRIP_SAMPLES // samples)
     if vertical.length <= height:
@@ -115,7 +114,7 @@ def _decode_strip(
     channels: tuple[jp2_colour.Channel, ...],
 ) -> None:
     stream = header.codestream
-    area = None if stream.is_high_throughput else _area(stream, grid, columns, rows)
+    area = _area(stream, grid, columns, rows) if stream.has_regions else None
     with jp2_library.decoded(source, stream.offset, stream.length, grid.reduction, area) as image:
         if image.numcomps < len(stream.components):
             raise DamagedSourceError("The file is damaged: some of its components are missing.")

@@ -16,7 +16,7 @@ _MAX_BOXES = 1_000
 _MAX_HEADER_BYTES = 4_000_000
 """Of the jp2h box; what makes it long is an ICC profile."""
 
-_SIZ, _COD, _COC, _SOT = 0xFF51, 0xFF52, 0xFF53, 0xFF90
+_COD, _PPM, _SOT = 0xFF52, 0xFF60, 0xFF90
 _HAS_CAPABILITIES = 0x4000
 _HIGH_THROUGHPUT_BLOCKS = 0x40
 
@@ -50,6 +50,12 @@ class Codestream:
     tile_y0: int
     components: tuple[Component, ...]
     is_high_throughput: bool
+    has_packed_headers: bool
+
+    @property
+    def has_regions(self) -> bool:
+        """Whether OpenJPEG (2.5.4) decodes a region right: else it gives wrong pixels, or none."""
+        return not (self.is_high_throughput or self.has_packed_headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +210,7 @@ def _definitions(body: bytes) -> tuple[ChannelDefinition, ...]:
 
 
 def _read_codestream(source: SourceData, offset: int, length: int) -> Codestream:
-    """SIZ (A.5.1), and whether code-blocks are high throughput ones (T.814; COD and COC, A.6)."""
+    """SIZ (A.5.1), and what OpenJPEG cannot decode in part: T.814 code-blocks, packed packet headers."""
     head = source.read_at(offset, min(length, 65_536))
     if head[:4] != _CODESTREAM_START:
         raise DamagedSourceError("The file is damaged: its codestream does not begin with SOC, SIZ.")
@@ -217,19 +223,23 @@ def _read_codestream(source: SourceData, offset: int, length: int) -> Codestream
         components.append(Component((precision & 0x7F) + 1, precision > 0x7F, dx, dy))
     if not components or x1 <= x0 or y1 <= y0 or any(not c.dx or not c.dy for c in components):
         raise DamagedSourceError("The file is damaged: its SIZ marker describes no image.")
-    high_throughput = bool(capabilities & _HAS_CAPABILITIES) or _uses_high_throughput(head)
+    high_throughput, packed = _peculiarities(head)
+    high_throughput |= bool(capabilities & _HAS_CAPABILITIES)
     canvas = (x0, y0, x1, y1, tile_width, tile_height, tile_x0, tile_y0)
-    return Codestream(offset, length, *canvas, tuple(components), high_throughput)
+    return Codestream(offset, length, *canvas, tuple(components), high_throughput, packed)
 
 
-def _uses_high_throughput(head: bytes) -> bool:
+def _peculiarities(head: bytes) -> tuple[bool, bool]:
+    """Whether code-blocks are high throughput ones, and whether packet headers are packed into PPM (A.7.4)."""
+    high_throughput = packed = False
     position = 2
     while position + 4 <= len(head):
         marker, length = struct.unpack_from(">HH", head, position)
         if marker == _SOT or length < 2:
-            return False
+            break
         body = head[position + 4 : position + 2 + length]
-        if marker == _COD and len(body) > 8 and body[8] & _HIGH_THROUGHPUT_BLOCKS:
-            return True
+        if marker == _COD and len(body) > 8:
+            high_throughput = bool(body[8] & _HIGH_THROUGHPUT_BLOCKS)
+        packed |= marker == _PPM
         position += 2 + length
-    return False
+    return high_throughput, packed

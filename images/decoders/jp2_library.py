@@ -104,7 +104,7 @@ def library() -> ctypes.CDLL:
 
 
 def _declared(loaded: ctypes.CDLL) -> ctypes.CDLL:
-    pointer, number, flag = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int
+    pointer, flag = ctypes.c_void_p, ctypes.c_int
     image = ctypes.POINTER(Image)
     parameters = ctypes.POINTER(_DecoderParameters)
     signatures: dict[str, tuple[list[Any], Any]] = {
@@ -208,7 +208,7 @@ def decoded(
     )
     stream = opj.opj_stream_create(_STREAM_BYTES, 1)
     codec = opj.opj_create_decompress(_CODEC_J2K)
-    image = ctypes.POINTER(Image)()
+    image: Any = ctypes.POINTER(Image)()
     try:
         _connect(opj, stream, length, callbacks)
         _set_up(opj, codec, reduction, callbacks[3])

@@ -13,13 +13,15 @@ _ALLOWED_LOADERS = ("Tiff", "Jpeg", "Png", "Webp", "Nsgif", "Heif")
 
 _PREFIX = re.compile(r"^(?:[A-Za-z_]\w*(?: \w+)?: )+")
 
+_UNSUPPORTED = re.compile(r"unsupported|not supported|unknown compression|not configured", re.IGNORECASE)
+
 
 def settle() -> None:
     """Keep nothing between operations, and block every loader that nobody meant to offer."""
     pyvips.cache_set_max(0)
-    pyvips.operation_block_set("VipsForeignLoad", True)
+    pyvips.operation_block_set("VipsForeignLoad", state=True)
     for loader in _ALLOWED_LOADERS:
-        pyvips.operation_block_set(f"VipsForeignLoad{loader}", False)
+        pyvips.operation_block_set(f"VipsForeignLoad{loader}", state=False)
 
 
 @contextmanager
@@ -33,8 +35,13 @@ def plain_errors() -> Iterator[None]:
 
 def _translated(error: pyvips.Error) -> DecodeError:
     lines = [line.strip() for line in f"{error.detail or error.message}".splitlines()]
-    told = next((line for line in lines if line), "no reason was given")
-    reason = _PREFIX.sub("", told).rstrip(".") or told
-    if re.search(r"unsupported|not supported|unknown compression|not configured", told, re.I):
-        return UnsupportedSourceError(f"The file holds something unsupported: {reason}.")
-    return DamagedSourceError(f"The file is damaged: {reason}.")
+    told = [line for line in lines if line] or ["no reason was given"]
+    unsupported = next((line for line in told if _UNSUPPORTED.search(line)), None)
+    if unsupported:
+        return UnsupportedSourceError(f"The file holds something that is not read here: {_reason(unsupported)}.")
+    return DamagedSourceError(f"The file is damaged: {_reason(told[0])}.")
+
+
+def _reason(line: str) -> str:
+    """Without the names of the libraries that pass the sentence on."""
+    return _PREFIX.sub("", line).rstrip(".") or line

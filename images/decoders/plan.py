@@ -25,6 +25,15 @@ _DEAR_FROM_OUTPUT_PIXELS = {"avif": 1_000_000}
 _PROCESS_BYTES = 48_000_000
 """What a decoder process takes before it has decoded anything, roughly."""
 
+_ROWS_HELD = 512
+"""Rows that libvips keeps of an image as it passes through."""
+
+_STRIP_SAMPLES = 24_000_000
+"""As `jp2` decodes at a time."""
+
+_BLENDED_BYTES = 200_000_000
+"""At most, while transparent pixels pass through in floating point."""
+
 
 @dataclass(frozen=True, slots=True)
 class DecodePlan:
@@ -104,7 +113,7 @@ def plan(description: SourceDescription, request: RenderRequest) -> DecodePlan:
         vertical=vertical,
         request=request,
         pixels=pixels,
-        memory_bytes=_memory_bytes(description, horizontal, vertical, request),
+        memory_bytes=_memory_bytes(description, chosen, horizontal, vertical, request),
         is_dear=_is_dear(pixels, request),
         streams=_streams(request),
     )
@@ -142,17 +151,17 @@ def _candidates(description: SourceDescription) -> list[_Candidate]:
     candidates = [_Candidate(level, 1) for level in description.levels]
     full = description.levels[0]
     for shrink in _SHRINKS.get(description.source_format, ()):
-        width, height = _shrunk_size(description.source_format, full, shrink)
-        candidates.append(_Candidate(Level(width, height), shrink))
+        level = _shrunk(description.source_format, full, shrink)
+        if level.width and level.height:
+            candidates.append(_Candidate(level, shrink))
     return candidates
 
 
-def _shrunk_size(source_format: SourceFormat, full: Level, shrink: int) -> tuple[int, int]:
-    """libjpeg rounds up; libvips rounds halves up for WebP."""
+def _shrunk(source_format: SourceFormat, full: Level, shrink: int) -> Level:
+    """As libvips does it: it leaves out the last, partial pixels of a JPEG, and rounds for WebP."""
     if source_format is SourceFormat.JPEG:
-        return -(-full.width // shrink), -(-full.height // shrink)
-    half = shrink // 2
-    return max(1, (full.width + half) // shrink), max(1, (full.height + half) // shrink)
+        return Level(full.width // shrink, full.height // shrink)
+    return Level(round(Fraction(full.width, shrink)), round(Fraction(full.height, shrink)))
 
 
 def _ratio(span: Span, level: int, step: int | None) -> Fraction:
@@ -167,13 +176,14 @@ def _ratio(span: Span, level: int, step: int | None) -> Fraction:
 def _decoded_pixels(description: SourceDescription, chosen: _Candidate, horizontal: Axis, vertical: Axis) -> int:
     """Whole tiles where there are tiles; else every row down to the last one."""
     level = chosen.level
-    if level.tile_width and level.tile_height:
+    if level.tile_width and level.tile_height and not _decodes_whole(description):
         columns = _touched(horizontal, level.tile_width)
         rows = _touched(vertical, level.tile_height)
         tiles = columns * rows * level.tile_width * level.tile_height
         return min(tiles, (level.width + level.tile_width) * (level.height + level.tile_height))
     if description.source_format is SourceFormat.JP2:
-        return horizontal.length * vertical.length
+        read = horizontal.length * vertical.length
+        return level.width * level.height if _decodes_whole(description) else read
     if description.source_format in {SourceFormat.TIFF, SourceFormat.PNG}:
         return level.width * (vertical.start + vertical.length)
     return description.levels[0].width * description.levels[0].height
@@ -183,25 +193,30 @@ def _touched(axis: Axis, tile: int) -> int:
     return (axis.start + axis.length - 1) // tile - axis.start // tile + 1
 
 
-def _memory_bytes(description: SourceDescription, horizontal: Axis, vertical: Axis, request: RenderRequest) -> int:
+def _decodes_whole(description: SourceDescription) -> bool:
+    """What the JPEG 2000 decoder does not read in part (see `jp2_header.Codestream.has_regions`)."""
+    return any(description.detail.get(name) for name in ("is_htj2k", "has_packed_headers"))
+
+
+def _memory_bytes(
+    description: SourceDescription, chosen: _Candidate, horizontal: Axis, vertical: Axis, request: RenderRequest
+) -> int:
+    """An estimate of the peak: what is decoded, what is turned, what an encoder holds back."""
+    bands = max(1, description.bands)
+    output = request.size.area * bands
+    read = horizontal.length * vertical.length * bands
     sample_bytes = max(1, -(-description.bits_per_sample // 8))
-    read = horizontal.length * vertical.length * max(1, description.bands)
-    output = request.size.area * max(1, description.bands)
-    turned = description.orientation != 1 or request.degrees not in {"0", ""}
-    total = _PROCESS_BYTES
     if description.source_format is SourceFormat.JP2:
-        total += read + min(read * 4, 256_000_000) * 2
+        whole = chosen.size.area * bands if _decodes_whole(description) else min(read, _STRIP_SAMPLES)
+        decoding = read + whole * 8
     elif description.source_format in {SourceFormat.WEBP, SourceFormat.GIF, SourceFormat.AVIF}:
-        total += description.width * description.height * 4
+        decoding = description.width * description.height * 4
     else:
-        total += horizontal.length * 64 * description.bands * sample_bytes
-    if turned:
-        total += output * 3
-    if request.format not in _STREAMED:
-        total += output * 2
-    if description.has_alpha:
-        total += min(output * 8, 200_000_000)
-    return total
+        decoding = horizontal.length * _ROWS_HELD * bands * sample_bytes
+    turning = output * 3 if description.orientation != 1 or request.degrees != "0" else 0
+    encoding = output * 2 if request.format not in _STREAMED else 0
+    blending = min(output * 8, _BLENDED_BYTES) if description.has_alpha else 0
+    return _PROCESS_BYTES + decoding + turning + encoding + blending
 
 
 def _is_dear(pixels: int, request: RenderRequest) -> bool:

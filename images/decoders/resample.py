@@ -90,16 +90,17 @@ def grid_step(spans: tuple[Span, Span]) -> int | None:
     """The scale factor if the request is a tile of a grid, or a whole level, else None.
 
     A tile begins at multiples of the scale factor s, its size is ceil(region / s), and its region
-    is cut short only by the image's end (Image API 3.0, Implementation notes on tiling). Powers of
-    two are what viewers ask for; of those that fit, the smallest is meant.
+    is cut short only by the image's end (Image API 3.0, Implementation notes on tiling). At an
+    image's end several s may fit: powers of two are what viewers ask for, so they are tried first.
     """
     least = max(-(-span.length // span.output) for span in spans)
-    step = 1 << (least - 1).bit_length()
-    for span in spans:
-        whole = span.length % step == 0 or span.start + span.length == span.full
-        if not whole or span.start % step or -(-span.length // step) != span.output:
-            return None
-    return step
+    steps = (1 << (least - 1).bit_length(), least)
+    return next((step for step in steps if all(_fits(span, step) for span in spans)), None)
+
+
+def _fits(span: Span, step: int) -> bool:
+    is_whole = span.length % step == 0 or span.start + span.length == span.full
+    return is_whole and span.start % step == 0 and -(-span.length // step) == span.output
 
 
 def level_scale(full: int, level: int) -> Fraction:

@@ -25,9 +25,8 @@ class SourceData:
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Up to `length` bytes from `offset`; fewer only where the source ends."""
-        if self.data is not None:
-            return self.data[offset : offset + length]
-        assert self.fd is not None
+        if self.fd is None:
+            return (self.data or b"")[offset : offset + length]
         pieces = []
         while length > 0:
             piece = read_piece(self.fd, offset, length)
