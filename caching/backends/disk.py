@@ -83,13 +83,10 @@ class DiskBackend:
     def open_writer(self, key: DerivativeKey, content_type: str) -> DiskEntryWriter:
         with translated("writing an entry"):
             try:
-                usage = self._ledger.usage()
-            except FileNotFoundError:
+                return self._new_writer(key, content_type)
+            except FileNotFoundError:  # the first writer ever, or somebody has emptied the folder
                 self._layout.make()
-                usage = self._ledger.usage()
-            if not (usage.held + FOLDER).fits(usage.budget):
-                raise CacheFullError(f"{usage.held.bytes} bytes in {usage.held.entries} files are kept already")
-            return DiskEntryWriter(self._layout, self._ledger, key, content_type, fsync=self._fsync)
+                return self._new_writer(key, content_type)
 
     def discard(self, image: str | None = None, before_version: int | None = None, *, dry_run: bool = False) -> Amount:
         freed = NOTHING
@@ -151,6 +148,12 @@ class DiskBackend:
             return Amount(byte_budget, self._budget.entries)
         inodes = status.f_favail - int(status.f_files * _FREE_SHARE)
         return Amount(byte_budget, min(self._budget.entries, max(0, held.entries + inodes)))
+
+    def _new_writer(self, key: DerivativeKey, content_type: str) -> DiskEntryWriter:
+        usage = self._ledger.usage()
+        if not (usage.held + FOLDER).fits(usage.budget):
+            raise CacheFullError(f"{usage.held.bytes} bytes in {usage.held.entries} files are kept already")
+        return DiskEntryWriter(self._layout, self._ledger, key, content_type, fsync=self._fsync)
 
     def _checked(self, descriptor: int, path: str, key: DerivativeKey) -> Entry:
         """The entry behind a descriptor, which is closed if there is none."""

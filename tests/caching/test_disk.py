@@ -1,6 +1,7 @@
 """What the disk backend promises beyond the contract."""
 
 import os
+import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -131,12 +132,18 @@ def test_processes_share_one_ledger(make_cache: Make) -> None:
     assert other.usage().held == one.usage().held != NOTHING
 
 
-def test_a_folder_wiped_by_hand_heals(cache: DerivativeCache, root: Path) -> None:
+@pytest.mark.parametrize("what", ["itself", "all in it", "entries", "temporary"])
+def test_a_folder_wiped_by_hand_heals(cache: DerivativeCache, root: Path, what: str) -> None:
     store(cache, key_of(1))
     cache.wait_for_sweep()
-    for path in sorted(root.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
-    root.rmdir()
+    match what:
+        case "itself":
+            shutil.rmtree(root)
+        case "all in it":
+            shutil.rmtree(root)
+            root.mkdir()
+        case _:
+            shutil.rmtree(root / what)
     store(cache, key_of(1))
     assert cache.find(key_of(1)) is not None
     assert cache.stats.snapshot()["errors"] == 0
