@@ -25,6 +25,12 @@ def corpus() -> Path:
     return CORPUS
 
 
+@pytest.fixture(autouse=True)
+def _tasks_are_known() -> None:
+    """Eager tasks run in the process that enqueues, which otherwise knows only their names."""
+    import images.tasks  # noqa: F401
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _remove_data_dir() -> Iterator[None]:
     from django.conf import settings as django_settings
