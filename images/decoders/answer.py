@@ -13,7 +13,6 @@ from images.decoders.decoder import Decoder, after, job_frames
 from images.decoders.errors import DecodeError, DecodeLimitError, DecoderDiedError
 from images.decoders.failures import failure_from_json, out_of_memory, out_of_time
 from images.decoders.source import SourceData
-from images.decoders.spawning import Ending
 from images.decoders.wire import FrameError, Kind
 
 _TIME_SIGNALS = frozenset({signal.SIGXCPU, signal.SIGALRM})
@@ -50,21 +49,21 @@ class Deadlines:
 class Answer(Iterator[bytes]):
     """The pieces of a result as they come. A slow reader slows the decoder, through the socket, and is not its fault.
 
-    `finish` is called once, as soon as the decoder is no longer needed; `ending` tells how a decoder that is gone came
-    to its end.
+    `finish` is called once, as soon as the decoder is no longer needed; `ending_signal` tells which signal
+    ended a decoder that is gone.
     """
 
     def __init__(
         self,
         decoder: Decoder,
         deadlines: Deadlines,
-        ending: Callable[[int], Ending],
+        ending_signal: Callable[[int], int | None],
         finish: Callable[[Decoder, Outcome], None],
     ) -> None:
         self._decoder = decoder
         self._wall_seconds = deadlines.wall_seconds
         self._last_moment = after(deadlines.stream_seconds)
-        self._ending = ending
+        self._ending_signal = ending_signal
         self._finish = finish
         self._pieces: deque[bytes] = deque()
         self._failure: DecodeError | None = None
@@ -157,7 +156,7 @@ class Answer(Iterator[bytes]):
             raise out_of_time() from error
         except (EOFError, OSError) as error:
             self._decoder.kill()
-            failure = explain(self._ending(self._decoder.pid))
+            failure = explain(self._ending_signal(self._decoder.pid))
             died = isinstance(failure, DecoderDiedError)
             self._end(Outcome.DIED if died else Outcome.EXHAUSTED)
             raise failure from error
@@ -181,10 +180,10 @@ class Answer(Iterator[bytes]):
             follow_up()
 
 
-def explain(ending: Ending) -> DecoderDiedError | DecodeLimitError:
-    """What the end of a decoder in the middle of a job means. A limit would be met again by a second attempt."""
-    if ending.signal in _TIME_SIGNALS:
+def explain(ending_signal: int | None) -> DecoderDiedError | DecodeLimitError:
+    """What the end of a decoder in mid-job means. A limit would be met again by a second attempt."""
+    if ending_signal in _TIME_SIGNALS:
         return out_of_time()
-    if ending.signal in _MEMORY_SIGNALS:
+    if ending_signal in _MEMORY_SIGNALS:
         return out_of_memory()
     return DecoderDiedError("The decoder ended in the middle of its work.")

@@ -173,7 +173,7 @@ class DecoderPool:
         return self._ask(self._check_out(), job, source)
 
     def _ask(self, decoder: Decoder, job: Mapping[str, Any], source: SourceData) -> tuple[Answer, int | None]:
-        answer = Answer(decoder, self._deadlines, self._spawner.ending, self._check_in)
+        answer = Answer(decoder, self._deadlines, self._spawner.ending_signal, self._check_in)
         try:
             answer.begin(job, source)
             return answer, answer.read_ahead(self._read_ahead_bytes)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,6 @@ _PROJECT = Path(__file__).resolve().parents[2]
 _ANSWER_SECONDS = 5.0
 _END_SECONDS = 2.0
 _ATTEMPTS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a decoder ended. `signal` is None when it was no signal, or when nobody knows."""
-
-    signal: int | None
-    peak_bytes: int
 
 
 class Spawner:
@@ -69,14 +61,13 @@ class Spawner:
                     self._end()
         raise DecoderDiedError("No decoder process could be started.")
 
-    def ending(self, pid: int) -> Ending:
-        """How the decoder `pid`, which is gone, ended."""
+    def ending_signal(self, pid: int) -> int | None:
+        """The signal that ended the decoder `pid`; None when it was none, or when nobody knows."""
         with self._lock, contextlib.suppress(OSError, EOFError, FrameError):
-            answer = self._ask({"do": "status", "pid": pid})
-            status, peak_bytes = answer.get("status"), answer.get("peak_bytes")
-            if isinstance(status, int) and isinstance(peak_bytes, int):
-                return Ending(os.WTERMSIG(status) if os.WIFSIGNALED(status) else None, peak_bytes)
-        return Ending(None, 0)
+            status = self._ask({"do": "status", "pid": pid}).get("status")
+            if isinstance(status, int) and os.WIFSIGNALED(status):
+                return os.WTERMSIG(status)
+        return None
 
     def close(self) -> None:
         """End the zygote, and with it every decoder."""

@@ -4,8 +4,8 @@ Started by exec with next to no environment, it knows no settings, no secrets an
 children. It never decodes: libvips starts threads with the first image, and a process with threads must not be forked.
 
 Run as `python -m images.decoders.zygote CONTROL_FD JOB_MODULE LIMITS_JSON`. It answers CONTROL frames, one at a time:
-{"do": "fork"} with the socket for the new decoder beside it → {"pid": …}; {"do": "status", "pid": …} → {"status": the
-wait status or null, "peak_bytes": …}.
+{"do": "fork"} with the socket for the new decoder beside it → {"pid": …}; {"do": "status", "pid": …} → {"status": as
+of `os.wait`, or null}.
 """
 
 import contextlib
@@ -18,7 +18,6 @@ import socket
 import sys
 import time
 import traceback
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +30,6 @@ _STATUS_SECONDS = 2.0
 _ENDED_KEPT = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a decoder ended: a status as of `os.wait`, and the most memory it had resident."""
-
-    status: int
-    peak_bytes: int
-
-
 class Zygote:
     def __init__(self, control: socket.socket, limits: ProcessLimits, perform: Perform) -> None:
         self._control = control
@@ -47,7 +38,7 @@ class Zygote:
         self._reader = FrameReader(control, takes_files=True)
         self._parent = os.getppid()
         self._living: set[int] = set()
-        self._ended: dict[int, Ended] = {}
+        self._ended: dict[int, int] = {}
 
     def run(self) -> None:
         """Serve until the server is gone, then take the decoders along."""
@@ -70,13 +61,7 @@ class Zygote:
             case {"do": "fork"}:
                 self._reply({"pid": self._fork(self._reader.take_fds())})
             case {"do": "status", "pid": int(pid)}:
-                ended = self._wait(pid)
-                self._reply(
-                    {
-                        "status": ended.status if ended else None,
-                        "peak_bytes": ended.peak_bytes if ended else 0,
-                    }
-                )
+                self._reply({"status": self._wait(pid)})
 
     def _reply(self, value: dict[str, Any]) -> None:
         send(self._control, frame(Kind.CONTROL, encode_json(value)))
@@ -100,8 +85,8 @@ class Zygote:
             os._exit(1)
         os._exit(0)
 
-    def _wait(self, pid: int) -> Ended | None:
-        """How `pid`, which is about to end, ended; None if it is no child or does not end."""
+    def _wait(self, pid: int) -> int | None:
+        """The status of `pid`, which is about to end; None if it is no child or does not end."""
         deadline = time.monotonic() + _STATUS_SECONDS
         self._reap()
         while pid in self._living and time.monotonic() < deadline:
@@ -111,11 +96,11 @@ class Zygote:
 
     def _reap(self) -> None:
         while self._living:
-            pid, status, usage = os.wait4(-1, os.WNOHANG)
+            pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
             self._living.discard(pid)
-            self._ended[pid] = Ended(status, usage.ru_maxrss * 1024)
+            self._ended[pid] = status
             while len(self._ended) > _ENDED_KEPT:
                 del self._ended[next(iter(self._ended))]
 
