@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from iiifserver.celery import app
 from iiifserver.metrics import build_registry
+from images.services.decoding import get_runner
 
 _NOT_NEEDED_TO_SERVE = frozenset({"broker", "cache"})  # images are served without them
 
@@ -65,9 +66,7 @@ def _check_broker() -> None:
 
 
 def _check_decoders() -> None:
-    from images.decoders.execute import prepare
-
-    prepare()
+    get_runner().stats()
 
 
 _CHECKS: dict[str, Callable[[], None]] = {

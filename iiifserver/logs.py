@@ -38,7 +38,7 @@ class RedactionFilter(logging.Filter):
 
 def console_formatter() -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=_PROCESSORS, processor=structlog.dev.ConsoleRenderer(colors=False)
+        foreign_pre_chain=_PROCESSORS, processor=structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     )
 
 

@@ -22,10 +22,12 @@ def build_registry() -> CollectorRegistry:
     return registry
 
 
-_GAUGES = frozenset({"busy", "queued", "size", "queue_depth", "idle"})
+_GAUGES = frozenset({"busy", "dear_busy", "queue_depth", "processes"})
 
 
-def _family(prefix: str, counts: Mapping[str, float]) -> Iterator[Metric]:
+def _family(prefix: str, counts: Mapping[str, object]) -> Iterator[Metric]:
     for name, value in counts.items():
+        if not isinstance(value, int | float):
+            continue
         kind = GaugeMetricFamily if name in _GAUGES else CounterMetricFamily
         yield kind(f"{prefix}_{name}", f"{prefix.replace('_', ' ')}: {name.replace('_', ' ')}", value=float(value))

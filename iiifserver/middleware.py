@@ -1,13 +1,21 @@
 """What every answer needs: CORS on IIIF paths, proxies that may be believed, a content security policy."""
 
 import ipaddress
+import logging
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase
+from django.core.exceptions import DisallowedHost
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.urls import resolve
+
+from images.views.errors import error_response
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
+logger = logging.getLogger(__name__)
+
+_EXPOSED = "Link, ETag, Last-Modified, Content-Disposition, Content-Length, Location, Retry-After"
 _FORWARDED = ("HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT")
 _PAGE_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; "
@@ -20,22 +28,39 @@ def is_iiif_path(path: str) -> bool:
     return path.startswith("/iiif/")
 
 
-class IIIFHeadersMiddleware:
-    """CORS on every IIIF answer, errors, redirects and 304 included (Image API 3.0 section 7.1 and 9)."""
+class IIIFMiddleware:
+    """Answers IIIF paths at once: they know no session, language or form, so nothing below this is asked.
+
+    CORS is on every answer, errors, redirects and 304 included (Image API 3.0 section 7.1 and 9).
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        response = self.get_response(request)
-        if is_iiif_path(request.path_info):
-            response["Access-Control-Allow-Origin"] = "*"
-            response["Access-Control-Expose-Headers"] = (
-                "Link, ETag, Last-Modified, Content-Disposition, Content-Length, Location, Retry-After"
-            )
-            response["Content-Security-Policy"] = _IIIF_POLICY
-            response["Cross-Origin-Resource-Policy"] = "cross-origin"
-            response["X-Content-Type-Options"] = "nosniff"
+        if not is_iiif_path(request.path_info):
+            return self.get_response(request)
+        response = self._answer(request)
+        response["Access-Control-Allow-Origin"] = "*"
+        response["Access-Control-Expose-Headers"] = _EXPOSED
+        response["Content-Security-Policy"] = _IIIF_POLICY
+        response["Cross-Origin-Resource-Policy"] = "cross-origin"
+        response["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    @staticmethod
+    def _answer(request: HttpRequest) -> HttpResponseBase:
+        try:
+            match = resolve(request.path_info)
+            request.resolver_match = match
+            response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
+        except Http404:
+            return error_response(404, "not_found", "There is nothing at this address.")
+        except DisallowedHost:
+            return error_response(400, "unknown_host", "This server is not reached under that host name.")
+        except Exception:
+            logger.exception("an IIIF request failed", extra={"path": request.path_info[:500]})
+            return error_response(500, "internal_error", "The fault is ours and was recorded.")
         return response
 
 

@@ -7,3 +7,7 @@ from iiifserver import env
 env.select_settings()
 
 application = get_wsgi_application()
+
+from images.services.decoding import start_decoders  # noqa: E402 - settings must be configured first
+
+start_decoders()

@@ -8,6 +8,8 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, register
 
 from images.conf import ImagesConf
+from images.sources.connection import resolve_host
+from images.sources.http import HttpOptions
 
 _POSITIVE = (
     "IIIF_TILE_SIZE",
@@ -51,7 +53,15 @@ def check_settings(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[Ch
         messages.append(Error("DECODE_ISOLATION must be pool or thread.", id="images.E004"))
     if settings.IIIF_MAX_HEIGHT is not None and settings.IIIF_MAX_WIDTH is None:
         messages.append(Error("IIIF_MAX_HEIGHT needs IIIF_MAX_WIDTH (Image API 3.0, section 5.3).", id="images.E005"))
-    return messages + _check_base_url()
+    return messages + _check_base_url() + _check_http_sources(conf)
+
+
+def _check_http_sources(conf: ImagesConf) -> list[CheckMessage]:
+    try:
+        HttpOptions.from_mapping(conf.http_source_options).route(resolve_host)
+    except (TypeError, ValueError) as error:
+        return [Error(f"A setting of sources named by URL makes no sense: {error}", id="images.E007")]
+    return []
 
 
 def _check_base_url() -> list[CheckMessage]:

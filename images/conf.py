@@ -111,6 +111,7 @@ class ImagesConf:
             "cache_dir": str(settings.IIIF_SOURCE_CACHE_DIR),
             "total_seconds": float(settings.IIIF_FETCH_SECONDS),
             "max_bytes": int(settings.IIIF_FETCH_MAX_BYTES),
+            "ports": tuple(settings.IIIF_SOURCE_PORTS),
             "allowed_networks": tuple(settings.IIIF_SOURCE_NETWORKS),
         }
 

@@ -38,8 +38,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "iiifserver.middleware.IIIFHeadersMiddleware",
     "iiifserver.middleware.TrustedProxyMiddleware",
+    "iiifserver.middleware.IIIFMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "iiifserver.middleware.ContentSecurityPolicyMiddleware",
@@ -174,6 +174,7 @@ IIIF_SOURCE_MAX_PIXELS_UNTILED = 150_000_000
 IIIF_SOURCE_MAX_BYTES = 20 * 2**30
 IIIF_SOURCE_FORMATS = ["tiff", "jpeg", "png", "webp", "gif", "avif", "jp2"]
 IIIF_SOURCE_NETWORKS = env.SOURCE_NETWORKS
+IIIF_SOURCE_PORTS = [80, 443]
 IIIF_SOURCE_CACHE_DIR = IIIF_DATA_DIR / "cache" / "sources"
 IIIF_FETCH_SECONDS = 20.0
 IIIF_FETCH_MAX_BYTES = 2 * 2**30
@@ -189,9 +190,10 @@ IIIF_DERIVATIVE_CACHE_BACKEND: dict[str, Any] = {
     "OPTIONS": {"root": IIIF_DATA_DIR / "cache" / "derivatives"},
 }
 
-# Decoder processes: one per core, shared out over the web workers; half of them may do dear work, tiles keep the rest.
+# Decoder processes: one per core, shared out over the web workers; half of them may do dear work, tiles keep the rest,
+# so there are two at least.
 DECODE_ISOLATION = env.DECODE_ISOLATION
-DECODE_PROCESSES = max(1, (os.cpu_count() or 1) // max(1, env.WEB_WORKERS))
+DECODE_PROCESSES = max(2, (os.cpu_count() or 1) // max(1, env.WEB_WORKERS))
 DECODE_DEAR_PROCESSES = max(1, DECODE_PROCESSES // 2)
 DECODE_QUEUE_LENGTH = 64
 DECODE_QUEUE_SECONDS = 10.0
@@ -216,6 +218,7 @@ LOGGING: dict[str, Any] = {
         "django.request": {"level": "ERROR"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "kombu": {"level": "WARNING"},
+        "pyvips": {"level": "WARNING"},
         "celery.utils.functional": {"level": "WARNING"},
     },
 }

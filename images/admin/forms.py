@@ -19,6 +19,15 @@ class ImageForm(forms.ModelForm[Image]):
         label=_("upload"), required=False, help_text=_("Replaces store, key and URL: the file is kept on this server.")
     )
 
+    url = forms.URLField(label=_("URL"), required=False, max_length=2000, assume_scheme="https")
+    rights = forms.URLField(
+        label=_("rights"),
+        required=False,
+        max_length=500,
+        assume_scheme="https",
+        help_text=_("Creative Commons or RightsStatements.org URI"),
+    )
+
     class Meta:
         model = Image
         fields = [

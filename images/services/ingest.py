@@ -23,7 +23,7 @@ from images.queue import enqueue
 from images.selectors.images import forget_served_image, image_location
 from images.services.decoding import get_runner
 from images.services.proof import prove, source_data
-from images.sources.errors import SourceError, SourceUnreachableError
+from images.sources.errors import SourceError
 from images.sources.reader import ByteReader, SourceStat
 from images.sources.registry import open_source
 
@@ -56,9 +56,10 @@ def image_ingest(pk: int) -> Image | None:
         return None
     try:
         facts = _read_source(image)
-    except (SourceUnreachableError, OverloadedError) as error:
-        _fail_or_retry(image, error)
     except (IndexingError, SourceError, DecodeError) as error:
+        if _is_transient(error) and image.attempts < conf.ingest_attempts:
+            _finish(image, state=ImageState.PENDING)
+            raise IngestRetryError(str(error)) from error
         _fail(image, error)
     else:
         _commit(image, facts)
@@ -208,17 +209,13 @@ def _tile_size(description: SourceDescription) -> tuple[int, int]:
     return conf.tile_size, conf.tile_size
 
 
-def _fail_or_retry(image: Image, error: SourceUnreachableError | OverloadedError) -> None:
-    if image.attempts >= conf.ingest_attempts:
-        _fail(image, error)
-        return
-    _finish(image, state=ImageState.PENDING)
-    raise IngestRetryError(str(error)) from error
+def _is_transient(error: Exception) -> bool:
+    """Whether the same try may go better later without anybody changing anything."""
+    return isinstance(error, OverloadedError) or (isinstance(error, SourceError) and error.is_transient)
 
 
 def _fail(image: Image, error: IndexingError | SourceError | DecodeError) -> None:
     logger.warning("Image %s could not be ingested: %s", image.identifier, error)
-    gone = not isinstance(error, SourceUnreachableError | OverloadedError)
     with transaction.atomic():
         failed = _finish(
             image,
@@ -227,7 +224,7 @@ def _fail(image: Image, error: IndexingError | SourceError | DecodeError) -> Non
             error_detail=error.detail,
             error_technical=getattr(error, "technical", "") or repr(error.__cause__ or error),
         )
-        if failed and gone:  # what was indexed before no longer describes the source
+        if failed and not _is_transient(error):  # what was indexed before no longer describes the source
             Tiling.objects.filter(image_id=image.pk).delete()
 
 
