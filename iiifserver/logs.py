@@ -20,6 +20,7 @@ _PROCESSORS: tuple[structlog.typing.Processor, ...] = (
     structlog.stdlib.ExtraAdder(),
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 )
+_CONSOLE = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
 
 
 def redact(text: str) -> str:
@@ -37,9 +38,8 @@ class RedactionFilter(logging.Filter):
 
 
 def console_formatter() -> logging.Formatter:
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=_PROCESSORS, processor=structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
-    )
+    """Plain lines; tracebacks without local variables, which may hold secrets."""
+    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_PROCESSORS, processor=_CONSOLE)
 
 
 def json_formatter() -> logging.Formatter:

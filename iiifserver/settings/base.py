@@ -115,7 +115,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 
 # --- Celery -----------------------------------------------------------------------------------------------------------
-CELERY_BROKER_URL = env.REDIS_URL or "filesystem://"
+CELERY_BROKER_URL = env.REDIS_URL or "filesystem://localhost"
 CELERY_BROKER_FOLDER = IIIF_DATA_DIR / "broker"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {"visibility_timeout": 3600, "socket_timeout": 5, "socket_connect_timeout": 2}
@@ -185,6 +185,11 @@ IIIF_QUARANTINE_DEATHS = 3
 
 IIIF_DERIVATIVE_CACHE = env.IIIF_DERIVATIVE_CACHE
 IIIF_DERIVATIVE_CACHE_BYTES = 10 * 2**30
+IIIF_DERIVATIVE_CACHE_ENTRIES = 200_000
+IIIF_DERIVATIVE_CACHE_ENTRY_BYTES = 128 * 2**20
+IIIF_DERIVATIVE_CACHE_BYPASS_SECONDS = 60.0
+IIIF_SINGLE_FLIGHT_SECONDS = 45.0
+IIIF_SINGLE_FLIGHT_LOCK_FILE = IIIF_DATA_DIR / "cache" / "single-flight.lock"
 IIIF_DERIVATIVE_CACHE_BACKEND: dict[str, Any] = {
     "BACKEND": "caching.backends.disk.DiskBackend",
     "OPTIONS": {"root": IIIF_DATA_DIR / "cache" / "derivatives"},
