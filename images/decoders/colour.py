@@ -28,7 +28,7 @@ def to_display(image: pyvips.Image, *, keep_profile: bool = False) -> pyvips.Ima
         shown = _without_profile(colours)
         shown = shown.copy()
         shown.set_type(pyvips.GValue.blob_type, _PROFILE, profile)
-    elif profile is not None and not (colours.bands == 3 and _is_srgb(profile)):
+    elif profile is not None and not _is_needless(profile, colours.bands):
         shown = _with_profile(colours)
     else:
         shown = _without_profile(colours)
@@ -66,14 +66,20 @@ def _usable_profile(image: pyvips.Image) -> bytes | None:
 
 
 @lru_cache(maxsize=32)
-def _is_srgb(profile: bytes) -> bool:
-    """Whether it moves none of some colours by more than rounding: then there is nothing to transform."""
+def _is_needless(profile: bytes, bands: int) -> bool:
+    """Whether it moves none of some colours by more than rounding (as sRGB does), or cannot be used at all."""
     steps = range(0, 256, 51)
-    colours = bytes(value for r in steps for g in steps for b in steps for value in (r, g, b))
-    image = pyvips.Image.new_from_memory(colours, len(colours) // 3, 1, 3, "uchar").copy(interpretation="srgb")
+    colours = bytes(value for a in steps for b in steps for c in steps for value in (a, b, c, 255 - a)[:bands])
+    image = pyvips.Image.new_from_memory(colours, len(colours) // bands, 1, bands, "uchar")
+    image = image.copy(interpretation={1: "b-w", 3: "srgb", 4: "cmyk"}[bands])
     image.set_type(pyvips.GValue.blob_type, _PROFILE, profile)
-    moved = (_transformed(image) - image).abs().max()
-    return bool(moved <= _ROUNDING)
+    try:
+        shown = _transformed(image).copy_memory()
+    except pyvips.Error:
+        return True
+    if bands == 4:
+        return False
+    return bool((shown[:bands] - image).abs().max() <= _ROUNDING)
 
 
 def _with_profile(image: pyvips.Image) -> pyvips.Image:

@@ -1,6 +1,7 @@
 """Raster to the bytes of an output format: the same bytes for the same pixels and options."""
 
 import io
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ __all__ = ["EncodeOptions", "encode"]
 Write = Callable[[bytes], None]
 _MILLIMETRES_PER_INCH = 25.4
 _DEFAULT_DOTS_PER_INCH = 72
+_START_OF_IMAGE = b"\xff\xd8"
 
 
 def encode(image: pyvips.Image, output_format: str, options: EncodeOptions, write: Write, *, bitonal: bool) -> None:
@@ -23,7 +25,7 @@ def encode(image: pyvips.Image, output_format: str, options: EncodeOptions, writ
     image = _with_density(image, options)
     match output_format:
         case "jpg":
-            _stream(image, "jpegsave_target", _jpeg_options(options), write)
+            _stream(image, "jpegsave_target", _jpeg_options(options), _with_jfif(options, write))
         case "png":
             depth = {"bitdepth": 1} if bitonal else {}
             chosen = {"compression": options.png_compression, **depth, **_kept(options)}
@@ -44,6 +46,29 @@ def _with_density(image: pyvips.Image, options: EncodeOptions) -> pyvips.Image:
     dots = options.dots_per_inch or _DEFAULT_DOTS_PER_INCH
     per_millimetre = dots / _MILLIMETRES_PER_INCH
     return image.copy(xres=per_millimetre, yres=per_millimetre)
+
+
+def _with_jfif(options: EncodeOptions, write: Write) -> Write:
+    """Put back the APP0 segment that libvips leaves out with all other metadata; it says the density (JFIF 1.02).
+
+    It goes before the first piece and not earlier: until there is one, an error can still be told.
+    """
+    dots = options.dots_per_inch or _DEFAULT_DOTS_PER_INCH
+    segment = struct.pack(">HH5sHBHHBB", 0xFFE0, 16, b"JFIF", 0x0102, 1, dots, dots, 0, 0)
+    held = b""
+    is_open = False
+
+    def forward(piece: bytes) -> None:
+        nonlocal held, is_open
+        if is_open:
+            write(piece)
+            return
+        held += piece
+        if len(held) >= len(_START_OF_IMAGE):
+            is_open = True
+            write(_START_OF_IMAGE + segment + held[len(_START_OF_IMAGE) :])
+
+    return forward
 
 
 def _kept(options: EncodeOptions) -> dict[str, Any]:

@@ -15,11 +15,21 @@ __all__ = ["describe_inspected", "execute", "inspect"]
 
 
 def execute(plan: DecodePlan, source: SourceData, write: Callable[[bytes], None]) -> None:
-    """Decode what `plan` asks from `source`; hand the encoded bytes to `write` as they are made.
+    """Decode what `plan` asks from `source` and hand the encoded bytes to `write`.
 
+    A plan that streams writes pieces as they are made; others write once, when nothing can fail any more.
     A file descriptor's position is moved: nobody else may read from it meanwhile. Raises
     DecodeError. What `write` raises is raised again once the encoder has stopped.
     """
+    if plan.streams:
+        _render(plan, source, write)
+        return
+    pieces: list[bytes] = []
+    _render(plan, source, pieces.append)
+    write(b"".join(pieces))
+
+
+def _render(plan: DecodePlan, source: SourceData, write: Callable[[bytes], None]) -> None:
     request = plan.request
     with libvips.plain_errors():
         raster = _decode(plan, source)

@@ -211,6 +211,8 @@ def _memory_bytes(
         decoding = read + whole * 8
     elif description.source_format in {SourceFormat.WEBP, SourceFormat.GIF, SourceFormat.AVIF}:
         decoding = description.width * description.height * 4
+    elif description.detail.get("is_interlaced"):
+        decoding = description.width * description.height * bands * sample_bytes * 2
     else:
         decoding = horizontal.length * _ROWS_HELD * bands * sample_bytes
     turning = output * 3 if description.orientation != 1 or request.degrees != "0" else 0

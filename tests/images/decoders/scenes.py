@@ -112,6 +112,17 @@ def rendered(data: bytes, description: SourceDescription, *arguments: Any, **oth
     return pixels_of(encoded(data, description, *arguments, **other))
 
 
+def described(name: str, data: bytes) -> SourceDescription:
+    """By the format's Pillow name."""
+    return tiff_description(data) if name == "TIFF" else inspected(SourceFormat(name.lower()), data)
+
+
+def opened(data: bytes) -> PillowImage.Image:
+    image = PillowImage.open(io.BytesIO(data))
+    image.load()
+    return image
+
+
 def pixels_of(data: bytes) -> npt.NDArray[Any]:
     with PillowImage.open(io.BytesIO(data)) as image:
         return np.asarray(image)
