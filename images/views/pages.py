@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.templatetags.static import static
 from django.utils.translation import gettext as _
 from django.views import defaults
-from django.views.decorators.cache import never_cache
+from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_safe
 
 from images.conf import conf
@@ -33,6 +33,7 @@ from images.selectors.images import (
     list_unfinished,
 )
 from images.selectors.samples import SampleProgress, get_sample_progress
+from images.templatetags.iiif_urls import iiif_path
 from images.views.errors import error_response
 from images.views.iiif import service_uri
 
@@ -80,7 +81,7 @@ class GalleryState:
 
 
 @require_safe
-@never_cache
+@cache_control(private=True, no_cache=True)
 def gallery_view(request: HttpRequest) -> HttpResponse:
     search = request.GET.get("q", "").replace("\x00", "").strip()[:_MAX_SEARCH_LENGTH]
     gallery = list_gallery(_page_number(request.GET.get("page", "")), CARDS_PER_PAGE, search)
@@ -115,6 +116,7 @@ def gallery_state_view(request: HttpRequest) -> JsonResponse:
 
 
 @require_safe
+@cache_control(private=True, no_cache=True)
 def image_page_view(request: HttpRequest, identifier: str) -> HttpResponse:
     """The deep-zoom page; for an image that cannot be shown yet, how far it has come or why it failed."""
     try:
@@ -126,9 +128,7 @@ def image_page_view(request: HttpRequest, identifier: str) -> HttpResponse:
         message = _("There is no picture with the identifier “%(identifier)s”.")
         raise Http404(message % {"identifier": identifier}) from error
     except ImageNotReadyError:
-        response = render(request, "images/waiting.html", {"card": get_card(identifier)})
-        response["Cache-Control"] = "no-store"
-        return response
+        return render(request, "images/waiting.html", {"card": get_card(identifier)})
     api = 2 if request.GET.get("api") == "2" else 3
     return render(request, "images/view.html", _viewer_context(request, served, api))
 
@@ -212,7 +212,7 @@ def _viewer_context(request: HttpRequest, served: ServedImage, api: int) -> dict
             "height": served.full.height,
             "api": api,
             "service": links[f"service_{api}"],
-            "informationUrl": links[f"information_{api}"],
+            "localService": iiif_path(served.identifier, api),
             "messages": _messages(label),
         },
     }

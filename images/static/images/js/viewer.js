@@ -10,6 +10,7 @@ const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 const byId = (id) => document.getElementById(id);
 const data = JSON.parse(byId("viewer-data").textContent);
 const image = { width: data.width, height: data.height };
+const localService = new URL(data.localService, location.href).href;
 const stage = byId("stage");
 const panel = byId("panel");
 const messages = data.messages;
@@ -45,11 +46,21 @@ function canMirror(information) {
   return [...(information.extraFeatures ?? []), ...(profile.supports ?? [])].includes("mirroring");
 }
 
+/** The image information, named by the address under which this page reaches it: tiles come from where the page did. */
 async function fetchInformation() {
-  const response = await fetch(data.informationUrl, { headers: { Accept: "application/json" } });
-  if (response.ok) return response.json();
+  const response = await fetch(`${localService}/info.json`, { headers: { Accept: "application/json" } });
+  if (response.ok) return { ...(await response.json()), [data.api === 2 ? "@id" : "id"]: localService };
   const problem = await response.json().catch(() => ({}));
   throw new Error(problem.detail ?? `HTTP ${response.status}`);
+}
+
+/** WebGL only where a graphics card does the work: without one it is far slower than a plain canvas. */
+function preferredDrawer() {
+  const context = document.createElement("canvas").getContext("webgl");
+  if (!context) return "canvas";
+  const names = context.getExtension("WEBGL_debug_renderer_info");
+  const renderer = context.getParameter(names?.UNMASKED_RENDERER_WEBGL ?? context.RENDERER);
+  return /swiftshader|llvmpipe|software|basic render/i.test(renderer) ? "canvas" : "auto";
 }
 
 function createViewer(information) {
@@ -57,7 +68,7 @@ function createViewer(information) {
     element: byId("viewer"),
     tileSources: information,
     crossOriginPolicy: "Anonymous",
-    drawer: new URLSearchParams(location.search).get("drawer") ?? "auto",
+    drawer: new URLSearchParams(location.search).get("drawer") ?? preferredDrawer(),
     showNavigationControl: false,
     showNavigator: WIDE.matches,
     navigatorPosition: "TOP_RIGHT",
@@ -142,7 +153,7 @@ function followView(viewer, limits) {
 /** Fetches what is shown as one picture and hands it to the browser to keep. */
 async function savePicture(viewer, limits, button) {
   const view = currentView(viewer);
-  const url = `${data.service}/${imagePath(view, image, { api: data.api, limits })}`;
+  const url = `${localService}/${imagePath(view, image, { api: data.api, limits })}`;
   button.disabled = true;
   button.setAttribute("aria-busy", "true");
   say(messages.saving);
