@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def ingest(tmp_path: Path, db: None, settings: object) -> Iterator[Ingest]:
     folder = tmp_path / "sources"
     folder.mkdir()
 
-    def run(data: bytes, name: str = "picture.png", identifier: str = "picture", **fields: object) -> Image:
+    def run(data: bytes, name: str = "picture.png", identifier: str = "picture", **fields: Any) -> Image:
         (folder / name).write_bytes(data)
         source = SourceReference(store=store_for_folder(folder), key=name)
         image = image_register(identifier, source, queue=False, **fields).image

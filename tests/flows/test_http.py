@@ -5,7 +5,6 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 from PIL import Image as Pillow
 
@@ -20,7 +19,7 @@ def body(response: Any) -> bytes:
     return b"".join(response.streaming_content) if response.streaming else bytes(response.content)
 
 
-def opened(response: HttpResponse) -> Pillow.Image:
+def opened(response: Any) -> Pillow.Image:
     return Pillow.open(BytesIO(body(response)))
 
 

@@ -28,8 +28,8 @@ class Command(BaseCommand):
         }
         if options["json"]:
             levels = {str(int(version)): conf.capabilities.level(version) for version in tables}
-            rows = {str(int(version)): table for version, table in tables.items()}
-            self.stdout.write(json.dumps({"levels": levels, "features": rows}, indent=2, default=str))
+            features = {str(int(version)): table for version, table in tables.items()}
+            self.stdout.write(json.dumps({"levels": levels, "features": features}, indent=2, default=str))
             return
         for version, rows in tables.items():
             self.stdout.write(f"\n## Image API {int(version)}: level {conf.capabilities.level(version)}\n")
