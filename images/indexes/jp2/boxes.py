@@ -12,9 +12,8 @@ RESTRICTED_ICC = 2
 ANY_ICC = 3
 """Methods of a colr box (T.800 I.5.3.3, T.801 M.11.7.3)."""
 
-_HEADERS = {b"jp2h", b"jpch", b"jplh", b"cgrp"}
-_SUPERBOXES = _HEADERS | {b"res "}
-_COLUMNS = 255
+_SUPERBOXES = {b"jp2h", b"jpch", b"jplh", b"cgrp", b"res "}
+_DEEPEST = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +149,16 @@ def _name(type_: bytes) -> str:
     return f"box “{''.join(chr(byte) if 32 <= byte < 127 else '?' for byte in type_)}”"
 
 
-def _parse_contents(window: Window, box: Box, found: _Found, limits: SourceLimits) -> Parser[None]:
+def _parse_contents(window: Window, box: Box, found: _Found, limits: SourceLimits, depth: int = 0) -> Parser[None]:
     """The boxes that matter; of those that may come twice, the first (a JPX has one header for each layer)."""
     contents = box.contents
     if box.type in _SUPERBOXES:
+        if depth > _DEEPEST:
+            raise DamagedError("The boxes of the JPEG 2000 file are nested deeper than any header needs.")
         at = contents.start
         while at < contents.stop:
             inner = yield from _parse_box(window, at, contents.stop, found, limits)
-            yield from _parse_contents(window, inner, found, limits)
+            yield from _parse_contents(window, inner, found, limits, depth + 1)
             at = inner.contents.stop
     elif box.type == b"ftyp":
         found.brand = (yield from _fetch(window, contents, 4)).decode("latin-1").strip()

@@ -35,14 +35,14 @@ def parse_tile_parts(byte_size: int, header: MainHeader, stop: int, limits: Sour
     """
     window = Window(byte_size, _PAGE_BYTES)
     at, count = header.stop, 0
-    levels = _least_levels(header)
+    levels: list[int] = []
     found: set[int] = set()
     first_markers: frozenset[int] = frozenset()
     while count < limits.max_tile_parts_read and not (yield from _is_end(window, at, stop)):
         tile, next_at = yield from _parse_start(window, header, at, stop)
         if tile not in found:
             seen, own_levels = yield from _parse_header(window, header, at + _SOT_BYTES, next_at)
-            levels = min(levels, own_levels)
+            levels.append(own_levels)
             first_markers = first_markers or seen
         found.add(tile)
         count += 1
@@ -50,7 +50,9 @@ def parse_tile_parts(byte_size: int, header: MainHeader, stop: int, limits: Sour
     is_complete = yield from _is_end(window, at, stop)
     if is_complete:
         _check_all_there(header, found)
-    return TileParts(count, is_complete, levels, markers.PLT in first_markers)
+    if not is_complete or not levels:
+        levels.append(_least_levels(header))
+    return TileParts(count, is_complete, min(levels), markers.PLT in first_markers)
 
 
 def _check_all_there(header: MainHeader, found: set[int]) -> None:
