@@ -35,11 +35,8 @@ def decoders(server: ProductServer) -> list[int]:
     """Process ids of decoders: children of the zygote, which is a child of the web process."""
     assert server.process is not None
     found = descendants(server.process.pid)
-    zygotes = {
-        pid for pid, command in found.items() if "images.decoders.zygote" in command and _parent(pid) not in found
-    }
-    everything = {pid for pid, command in found.items() if "images.decoders.zygote" in command}
-    return sorted(pid for pid in everything - zygotes if _parent(pid) in everything)
+    forked = {pid for pid, command in found.items() if "images.decoders.zygote" in command}
+    return sorted(pid for pid in forked if _parent(pid) in forked)
 
 
 def _parent(pid: int) -> int:
