@@ -41,6 +41,7 @@ class IIIFMiddleware:
         if not is_iiif_path(request.path_info):
             return self.get_response(request)
         response = self._answer(request)
+        response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001 - by the view, in one line
         response["Access-Control-Allow-Origin"] = "*"
         response["Access-Control-Expose-Headers"] = _EXPOSED
         response["Content-Security-Policy"] = _IIIF_POLICY
