@@ -194,9 +194,9 @@ def parse_directory(
     entries = data[: count * layout.entry_bytes]
     fields: dict[int, Field] = {}
     for number, (tag, type_, values, value) in enumerate(struct.iter_unpack(layout.entry_format, entries)):
-        if tag in _KNOWN:
+        if tag in _KNOWN and tag not in fields:
             value_offset = start + (number + 1) * layout.entry_bytes - layout.offset_bytes
-            fields.setdefault(tag, _to_field(layout, type_, values, value, value_offset))
+            fields[tag] = _to_field(layout, type_, values, value, value_offset)
     return Directory(page, subifd, fields, layout.integer(data[-layout.offset_bytes :]))
 
 
