@@ -21,6 +21,8 @@ MAX_WHOLE_PIXELS = 64_000_000
 _STRIP_SAMPLES = 24_000_000
 """Decoded at a time; OpenJPEG keeps four bytes for each, twice for a while."""
 
+_LEAST_STRIP_ROWS = 64
+
 Bytes = npt.NDArray[np.uint8]
 
 
@@ -86,7 +88,7 @@ def _strips(codestream: Codestream, grid: _Grid, horizontal: Axis, vertical: Axi
         yield 0, vertical.length
         return
     samples = horizontal.length * len(codestream.components)
-    height = max(64, _STRIP_SAMPLES // samples)
+    height = max(_LEAST_STRIP_ROWS, _STRIP_SAMPLES // samples)
     if vertical.length <= height:
         yield 0, vertical.length
         return

@@ -49,6 +49,7 @@ class DecodePlan:
     level: Level
     shrink: int
     orientation: int
+    has_alpha: bool
     horizontal: Axis
     vertical: Axis
     request: RenderRequest
@@ -109,6 +110,7 @@ def plan(description: SourceDescription, request: RenderRequest) -> DecodePlan:
         level=chosen.level,
         shrink=chosen.shrink,
         orientation=description.orientation,
+        has_alpha=description.has_alpha,
         horizontal=horizontal,
         vertical=vertical,
         request=request,

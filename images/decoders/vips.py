@@ -34,6 +34,8 @@ def load_region(plan: DecodePlan, source: SourceData) -> pyvips.Image:
             f"pixels instead of {level.width} × {level.height}.",
             "changed",
         )
+    if image.hasalpha() and not plan.has_alpha:  # libtiff adds some where it converts
+        image = image.extract_band(0, n=image.bands - 1)
     x, y = plan.horizontal, plan.vertical
     if (x.length, y.length) == (image.width, image.height):
         return image

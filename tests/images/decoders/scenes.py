@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyvips
 from PIL import Image as PillowImage
 
+from images.decoders import jp2_library
 from images.decoders.execute import describe_inspected, execute, inspect
 from images.decoders.options import EncodeOptions
 from images.decoders.plan import DecodePlan, plan
@@ -34,7 +35,8 @@ def picture(width: int, height: int, bands: int = 3) -> Pixels:
 
 
 def noise(width: int, height: int, bands: int = 3, seed: int = 1) -> Pixels:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, bands), np.uint8)
+    made: Pixels = np.random.default_rng(seed).integers(0, 256, (height, width, bands), np.uint8)
+    return made
 
 
 def vips_image(pixels: npt.NDArray[Any], interpretation: str | None = None) -> pyvips.Image:
@@ -58,7 +60,9 @@ def tiff_description(
     data: bytes, *, pages: Iterable[int] = (0,), subifds: int = 0, tile: int | None = None, **facts: Any
 ) -> SourceDescription:
     """`subifds`: how many of the first page's SubIFDs are levels."""
-    opened = [(pyvips.Image.tiffload_buffer(data, page=page), page, None) for page in pages]
+    opened: list[tuple[pyvips.Image, int, int | None]] = [
+        (pyvips.Image.tiffload_buffer(data, page=page), page, None) for page in pages
+    ]
     opened += [(pyvips.Image.tiffload_buffer(data, subifd=n), 0, n) for n in range(subifds)]
     levels = tuple(
         Level(image.width, image.height, tile, tile, page=page, subifd=subifd) for image, page, subifd in opened
@@ -121,6 +125,17 @@ def opened(data: bytes) -> PillowImage.Image:
     image = PillowImage.open(io.BytesIO(data))
     image.load()
     return image
+
+
+def component_planes(stream: bytes, reduction: int = 0) -> list[npt.NDArray[np.int32]]:
+    """The ordinary decode of a whole JPEG 2000 codestream."""
+    with jp2_library.decoded(SourceData(data=stream), 0, len(stream), reduction, None) as image:
+        components = [image.comps[index] for index in range(image.numcomps)]
+        return [np.ctypeslib.as_array(each.data, (each.h, each.w)).copy() for each in components]
+
+
+def pixels_of_rgb(data: bytes) -> Pixels:
+    return np.asarray(opened(data).convert("RGB"))
 
 
 def pixels_of(data: bytes) -> npt.NDArray[Any]:

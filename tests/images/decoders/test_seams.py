@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from images.indexes.description import SourceFormat
+from images.indexes.description import SourceDescription, SourceFormat
 from tests.images.decoders import scenes
 
 WIDTH, HEIGHT = 715, 523
@@ -22,7 +22,7 @@ TIFFS: dict[str, dict[str, Any]] = {
 }
 
 
-def tiff(kind: str, pixels: scenes.Pixels, **facts: Any) -> tuple[bytes, scenes.SourceDescription]:
+def tiff(kind: str, pixels: scenes.Pixels, **facts: Any) -> tuple[bytes, SourceDescription]:
     options = {"tile_width": 128, "tile_height": 128, **TIFFS[kind]}
     data: bytes = scenes.vips_image(pixels).tiffsave_buffer(**options)
     tile = 128 if kind != "strips" else None
@@ -31,7 +31,7 @@ def tiff(kind: str, pixels: scenes.Pixels, **facts: Any) -> tuple[bytes, scenes.
     return data, scenes.tiff_description(data, pages=pages, subifds=subifds, tile=tile, **facts)
 
 
-def assert_seamless(data: bytes, description: scenes.SourceDescription, step: int, **other: Any) -> None:
+def assert_seamless(data: bytes, description: SourceDescription, step: int, **other: Any) -> None:
     tiles = scenes.mosaic(data, description, step, 128, **other)
     assert np.array_equal(tiles, scenes.whole(data, description, step, **other))
 
