@@ -17,3 +17,5 @@ CELERY_TASK_EAGER_PROPAGATES = True
 DECODE_ISOLATION = os.environ.get("DECODE_ISOLATION", "thread")
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
 IIIF_SERVED_IMAGE_TTL = 0.0
+STATIC_ROOT = IIIF_DATA_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns where it is not there

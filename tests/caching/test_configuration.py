@@ -67,7 +67,7 @@ def test_defaults() -> None:
     assert conf.entry_budget == 200_000
     assert conf.entry_bytes == 128 * 2**20
     assert conf.bypass_seconds == 60
-    assert conf.wait_seconds == 30
+    assert conf.wait_seconds == 45
     assert conf.lock_file is not None
 
 
