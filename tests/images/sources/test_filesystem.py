@@ -216,21 +216,12 @@ def test_a_file_that_is_replaced_by_a_rename_keeps_its_bytes(root: Path) -> None
         reader.verify()
 
 
-def test_a_file_that_is_still_written_to(root: Path) -> None:
-    stop = threading.Event()
-
-    def write() -> None:
-        while not stop.wait(0.005):
-            (root / "image.tif").write_bytes(b"image")
-
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
+def test_a_file_that_is_still_written_to(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("time.sleep", lambda _seconds: (root / "image.tif").write_bytes(b"image"))
+        (root / "image.tif").write_bytes(b"image")
         with pytest.raises(SourceChangedError, match="being written"):
             read(root, "image.tif")
-    finally:
-        stop.set()
-        thread.join()
     assert read(root, "image.tif") == b"image"
 
 
