@@ -49,7 +49,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say loudly what did not run on this machine, and why."""
+    """The table of the corpus; and loudly what did not run on this machine, and why."""
+    _write_corpus_table(terminalreporter)
     reasons: Counter[str] = Counter()
     for report in terminalreporter.stats.get("skipped", []):
         text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
@@ -58,3 +59,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("NOT RUN ON THIS MACHINE", sep="!", yellow=True, bold=True)
         for reason, count in reasons.most_common():
             terminalreporter.write_line(f"{count:5d} skipped: {reason}")
+
+
+def _write_corpus_table(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for state in ("passed", "failed") for report in terminalreporter.stats.get(state, [])]
+    rows = sorted(value for report in reports for name, value in report.user_properties if name == "corpus")
+    if rows:
+        terminalreporter.section("THE CORPUS, SERVED", sep="-")
+        widths = [max(len(row[column]) for row in rows) for column in range(3)]
+        for row in rows:
+            cells = [text.ljust(width) for text, width in zip(row, widths, strict=False)]
+            terminalreporter.write_line("  ".join([*cells, row[3]]))
