@@ -7,6 +7,7 @@ from typing import Any
 
 import pyvips
 from PIL import Image as PillowImage
+from PIL import Jpeg2KImagePlugin
 
 from images.decoders import pdf
 from images.decoders.errors import UnsupportedSourceError
@@ -17,7 +18,10 @@ __all__ = ["EncodeOptions", "encode"]
 Write = Callable[[bytes], None]
 _MILLIMETRES_PER_INCH = 25.4
 _DEFAULT_DOTS_PER_INCH = 72
+_GIF_EFFORT = 2  # of 10: more looks the same and takes several times as long
 _START_OF_IMAGE = b"\xff\xd8"
+
+PillowImage.preinit()  # imports its plugins now, before a decoder process shuts itself off from files
 
 
 def encode(image: pyvips.Image, output_format: str, options: EncodeOptions, write: Write, *, bitonal: bool) -> None:
@@ -88,7 +92,7 @@ def _buffered_options(output_format: str, options: EncodeOptions, *, bitonal: bo
             quality = {"Q": options.avif_quality, "effort": options.avif_effort}
             return "heifsave_buffer", {"compression": "av1", **quality, **_kept(options)}
         case "gif":
-            return "gifsave_buffer", {**depth, **_kept(options)}
+            return "gifsave_buffer", {"effort": _GIF_EFFORT, **depth, **_kept(options)}
         case "tif":
             return "tiffsave_buffer", {**_tiff_options(options, bitonal=bitonal), **_kept(options)}
     raise UnsupportedSourceError(f"No encoder writes {output_format}.")
@@ -141,5 +145,5 @@ def _jp2(image: pyvips.Image, options: EncodeOptions) -> bytes:
     smallest = min(image.width, image.height)
     chosen["num_resolutions"] = max(1, min(6, smallest.bit_length()))
     buffer = io.BytesIO()
-    raster.save(buffer, "JPEG2000", **chosen)
+    raster.save(buffer, Jpeg2KImagePlugin.Jpeg2KImageFile.format, **chosen)
     return buffer.getvalue()

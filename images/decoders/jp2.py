@@ -25,6 +25,8 @@ _LEAST_STRIP_ROWS = 64
 
 Bytes = npt.NDArray[np.uint8]
 
+jp2_library.is_available()  # loads it now, before a decoder process shuts itself off from files
+
 
 @dataclass(frozen=True, slots=True)
 class _Grid:

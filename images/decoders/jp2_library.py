@@ -75,16 +75,16 @@ class _DecoderParameters(ctypes.Structure):
     ]
 
 
-def find_libraries() -> list[str]:
+def find_libraries() -> Iterator[str]:
     """Candidates in the order of preference: the copy in Pillow's wheel, then the system's."""
-    found: list[str] = []
     spec = importlib.util.find_spec("PIL")
     if spec is not None and spec.origin is not None:
         package = Path(spec.origin).parent
         for folder in (package.parent / "pillow.libs", package / ".dylibs"):
-            found += sorted(str(path) for path in folder.glob("libopenjp2*"))
+            yield from sorted(str(path) for path in folder.glob("libopenjp2*"))
     system = ctypes.util.find_library("openjp2")
-    return [*found, system] if system else found
+    if system:
+        yield system
 
 
 @cache

@@ -31,7 +31,8 @@ def picture(width: int, height: int, bands: int = 3) -> Pixels:
         128 + 70 * np.sin(x / (9 + 4 * band) + y / 31) + 50 * np.cos(y / (7 + 3 * band) - x / 53)
         for band in range(bands)
     ]
-    return np.clip(np.dstack(waves), 0, 255).astype(np.uint8)
+    made: Pixels = np.clip(np.dstack(waves), 0, 255).astype(np.uint8)
+    return made
 
 
 def noise(width: int, height: int, bands: int = 3, seed: int = 1) -> Pixels:

@@ -1,0 +1,144 @@
+"""Which level is opened, how much of it is read, and what that will cost."""
+
+import json
+import os
+import tempfile
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image as PillowImage
+
+from images.decoders.execute import execute
+from images.decoders.plan import DecodePlan, plan
+from images.decoders.render import RenderRequest
+from images.decoders.source import SourceData
+from images.indexes.description import Level, SourceDescription, SourceFormat
+from tests.images.decoders import scenes
+
+PYRAMID = SourceDescription(
+    SourceFormat.TIFF,
+    8001,
+    6001,
+    tuple(Level(8001 >> n, 6001 >> n, 256, 256, page=n) for n in range(5)),
+)
+JPEG = SourceDescription(SourceFormat.JPEG, 4001, 3001, (Level(4001, 3001),))
+FULL = (0, 0, 8001, 6001)
+
+
+@pytest.mark.parametrize(
+    ("region", "size", "page"),
+    [
+        (FULL, (8001, 6001), 0),
+        (FULL, (4001, 3001), 1),
+        (FULL, (4000, 3000), 1),
+        (FULL, (2001, 1501), 2),
+        (FULL, (2002, 1501), 1),
+        (FULL, (300, 225), 4),
+        (FULL, (501, 376), 4),
+        (FULL, (502, 376), 3),
+        (FULL, (9000, 7000), 0),
+        ((0, 0, 4096, 4096), (512, 512), 3),
+        ((4096, 0, 3905, 4096), (489, 512), 3),
+        ((1000, 1000, 1000, 1000), (400, 400), 1),
+        ((1000, 1000, 1000, 1000), (400, 600), 0),
+    ],
+)
+def test_the_smallest_level_that_suffices(region: tuple[int, int, int, int], size: tuple[int, int], page: int) -> None:
+    assert plan(PYRAMID, scenes.request(region, size)).level.page == page
+
+
+@pytest.mark.parametrize(
+    ("size", "shrink", "level"),
+    [
+        ((4001, 3001), 1, (4001, 3001)),
+        ((2001, 1501), 2, (2000, 1500)),
+        ((500, 375), 8, (500, 375)),
+        ((900, 700), 4, (1000, 750)),
+    ],
+)
+def test_jpeg_shrinks_while_it_is_read(size: tuple[int, int], shrink: int, level: tuple[int, int]) -> None:
+    planned = plan(JPEG, scenes.request((0, 0, 4001, 3001), size))
+    assert (planned.shrink, planned.level.width, planned.level.height) == (shrink, *level)
+
+
+def test_only_the_tiles_under_a_region_count() -> None:
+    planned = plan(PYRAMID, scenes.request((512, 512, 512, 512), (512, 512)))
+    assert planned.pixels == 512 * 512
+    assert not planned.is_dear
+
+
+def test_an_untiled_image_is_decoded_down_to_the_last_row() -> None:
+    strips = replace(PYRAMID, levels=(Level(8001, 6001),))
+    assert plan(strips, scenes.request((0, 0, 512, 512), (512, 512))).pixels == 8001 * 512
+    assert plan(strips, scenes.request((0, 5489, 512, 512), (512, 512))).pixels == 8001 * 6001
+
+
+def test_what_is_decoded_whole_counts_whole() -> None:
+    levels = tuple(Level(8001 >> n, 6001 >> n, 1024 >> n, 1024 >> n, reduction=n) for n in range(3))
+    regional = SourceDescription(SourceFormat.JP2, 8001, 6001, levels)
+    tile = scenes.request((0, 0, 512, 512), (512, 512))
+    assert plan(regional, tile).pixels == 1024 * 1024
+    for reason in ("is_htj2k", "has_packed_headers"):
+        whole = plan(replace(regional, detail={reason: True}), tile)
+        assert whole.pixels == 8001 * 6001
+        assert whole.memory_bytes > plan(regional, tile).memory_bytes + 8001 * 6001
+
+
+@pytest.mark.parametrize(
+    ("output", "size", "is_dear", "streams"),
+    [
+        ("jpg", (512, 512), False, False),
+        ("jpg", (4001, 3001), True, True),
+        ("png", (4001, 3001), True, True),
+        ("webp", (4001, 3001), True, False),
+        ("avif", (1200, 900), True, False),
+        ("avif", (512, 384), False, False),
+    ],
+)
+def test_lanes(output: str, size: tuple[int, int], is_dear: bool, streams: bool) -> None:
+    planned = plan(PYRAMID, scenes.request(FULL, size, output))
+    assert (planned.is_dear, planned.streams) == (is_dear, streams)
+
+
+def test_a_progressive_jpeg_does_not_stream() -> None:
+    planned = plan(PYRAMID, scenes.request(FULL, (8001, 6001), "jpg", options={"jpeg_progressive": True}))
+    assert not planned.streams
+
+
+@given(
+    st.integers(1, 8),
+    st.tuples(st.integers(0, 3000), st.integers(0, 3000), st.integers(1, 3000), st.integers(1, 3000)),
+    st.tuples(st.integers(1, 2000), st.integers(1, 2000)),
+)
+def test_plans_survive_json(orientation: int, region: tuple[int, int, int, int], size: tuple[int, int]) -> None:
+    width, height = (6001, 8001) if orientation >= 5 else (8001, 6001)
+    description = replace(PYRAMID, width=width, height=height, orientation=orientation)
+    planned = plan(description, scenes.request(region, size))
+    assert DecodePlan.from_json(json.loads(json.dumps(planned.to_json()))) == planned
+    assert planned.horizontal.start >= 0
+    assert planned.horizontal.start + planned.horizontal.length <= planned.level.width
+    assert planned.vertical.start >= 0
+    assert planned.vertical.start + planned.vertical.length <= planned.level.height
+
+
+def test_requests_survive_json() -> None:
+    request = scenes.request(FULL, (100, 75), "webp", mirrored=True, degrees="22.5", quality="gray")
+    assert RenderRequest.from_json(json.loads(json.dumps(request.to_json()))) == request
+
+
+def test_the_file_stays_open_and_can_be_used_again() -> None:
+    data = scenes.saved(PillowImage.fromarray(scenes.picture(64, 64)), "PNG")
+    description = scenes.inspected(SourceFormat.PNG, data)
+    planned = plan(description, scenes.request((0, 0, 64, 64), (64, 64)))
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        source = SourceData(fd=file.fileno(), length=len(data))
+        results: list[bytes] = []
+        for _ in range(3):
+            os.lseek(file.fileno(), 17, os.SEEK_SET)
+            execute(planned, source, results.append)
+    assert len(set(results)) == 1
+    assert len(results) == 3
