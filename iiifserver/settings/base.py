@@ -141,6 +141,7 @@ CELERY_TASK_DEFAULT_QUEUE = "ingest"
 CELERY_TASK_ROUTES = {
     "images.ingest": {"queue": "ingest"},
     "images.refresh": {"queue": "ingest"},
+    "images.thumbnails": {"queue": "derivatives"},
     "images.requeue_stalled": {"queue": "caching"},
     "caching.*": {"queue": "caching"},
 }

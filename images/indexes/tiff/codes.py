@@ -29,7 +29,7 @@ COMPRESSIONS = {
     52546: "JPEG XL",
 }
 
-UNREADABLE_COMPRESSIONS = frozenset({33003, 33005, 34661, 34712, 34892, 50002, 52546})
+UNREADABLE_COMPRESSIONS = frozenset({33003, 33005, 34661, 34712, 34892, 34925, 50000, 50002, 52546})
 """The libtiff of libvips' wheel has no decoder for these."""
 
 PHOTOMETRICS = {
