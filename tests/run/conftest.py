@@ -1,7 +1,9 @@
 """A project folder with the real launcher and pretended servers, so that starting takes no time."""
 
+import contextlib
 import importlib.machinery
 import importlib.util
+import itertools
 import json
 import os
 import shutil
@@ -103,25 +105,29 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+_numbers = itertools.count(1)
+
+
 class Run:
     """A started launcher: what it prints, and the processes that it started."""
 
-    def __init__(self, project: Path, *arguments: str, **environment: str) -> None:
+    def __init__(self, launcher: Path, data_dir: Path, *arguments: str, **environment: str) -> None:
         self.port = int(environment.pop("PORT", free_port()))
-        self.data_dir = project / "var"
-        self.output = project.parent / "output.txt"
+        self.data_dir = data_dir
+        self.output = data_dir.parent / f"output-{next(_numbers)}.txt"
         variables = {
             name: value
             for name, value in os.environ.items()
-            if name not in {"IIIF_DATA_DIR", "HOST", "SECRET_KEY", "REDIS_URL", "WEB_WORKERS"}
+            if name not in {"HOST", "SECRET_KEY", "REDIS_URL", "WEB_WORKERS", "DJANGO_SETTINGS_MODULE"}
         }
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
-                [sys.executable, project / "run", *arguments],
-                env={**variables, "PORT": str(self.port), **environment},
+                [sys.executable, launcher, *arguments],
+                env={**variables, "PORT": str(self.port), "IIIF_DATA_DIR": str(data_dir), **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+        self._launcher = str(launcher).encode()
         self._marker = f"IIIF_DATA_DIR={self.data_dir}".encode()
 
     @property
@@ -135,12 +141,23 @@ class Run:
     def wait(self, seconds: float = 15) -> int:
         return self.process.wait(seconds)
 
+    def end(self) -> None:
+        """Leaves nothing behind, whatever the test has done."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for pid in self.descendants():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
     def descendants(self) -> set[int]:
-        """Every process that has this run's data directory in its environment."""
+        """Every process that has this run's data directory in its environment, but the launcher and its keeper."""
         found = set()
         for environ in Path("/proc").glob("[0-9]*/environ"):
             try:
-                if self._marker in environ.read_bytes().split(b"\0"):
+                if self._marker not in environ.read_bytes().split(b"\0"):
+                    continue
+                if self._launcher not in environ.with_name("cmdline").read_bytes().split(b"\0"):
                     found.add(int(environ.parent.name))
             except OSError:
                 continue
@@ -158,13 +175,9 @@ def start(project: Path) -> Iterator[Callable[..., Run]]:
     runs: list[Run] = []
 
     def start(*arguments: str, **environment: str) -> Run:
-        runs.append(Run(project, *arguments, **environment))
+        runs.append(Run(project / "run", project / "var", *arguments, **environment))
         return runs[-1]
 
     yield start
     for run in runs:
-        if run.process.poll() is None:
-            run.process.kill()
-            run.process.wait()
-        for pid in run.descendants():
-            os.kill(pid, signal.SIGKILL)
+        run.end()

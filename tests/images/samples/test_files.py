@@ -10,7 +10,7 @@ import pyvips
 
 from images.samples.agate import make_agate
 from images.samples.catalogue import SAMPLES, Report, Sample, make_samples
-from images.samples.chart import make_chart
+from images.samples.guilloche import make_guilloche
 from images.samples.writing import whole_file, write_jpeg, write_jpeg2000, write_tiff
 
 
@@ -57,7 +57,7 @@ def test_the_jpeg2000_looks_like_the_picture(jpeg2000: bytes, tmp_path: Path) ->
 def test_the_tiff_is_a_pyramid_of_jpeg_tiles(tmp_path: Path) -> None:
     path = tmp_path / "chart.tif"
     parts: list[float] = []
-    write_tiff(make_chart(1536, 1088), path, parts.append)
+    write_tiff(make_guilloche(1536, 1088), path, parts.append)
     data = path.read_bytes()
     assert data[:4] == b"II*\0"
     image = pyvips.Image.new_from_file(str(path))
