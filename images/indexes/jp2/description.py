@@ -106,11 +106,13 @@ def _to_description(container: Container, header: MainHeader, tile_parts: TilePa
 
 
 def _levels(size: ImageSize, count: int) -> tuple[Level, ...]:
-    """Each resolution level that is smaller than the one before, and still has pixels."""
+    """Each resolution level that is smaller than the one before, and still has pixels in every tile."""
     levels: list[Level] = []
     for reduction in range(count + 1):
         width, height = geometry.level_size(size, reduction)
         if not width or not height or (levels and (width, height) == (levels[-1].width, levels[-1].height)):
+            break
+        if reduction and geometry.empties_tiles(size, reduction):
             break
         tile_width = geometry.ceil_shift(size.tile_width, reduction) if size.tile_count > 1 else None
         tile_height = geometry.ceil_shift(size.tile_height, reduction) if size.tile_count > 1 else None

@@ -1,5 +1,7 @@
 """Sizes and counts that follow from a main header (T.800 annex B)."""
 
+from itertools import pairwise
+
 from images.indexes.jp2.markers import BlockStyle, Component, ImageSize, MainHeader
 
 
@@ -14,6 +16,28 @@ def level_size(size: ImageSize, reduction: int) -> tuple[int, int]:
         ceil_shift(size.right, reduction) - ceil_shift(size.left, reduction),
         ceil_shift(size.bottom, reduction) - ceil_shift(size.top, reduction),
     )
+
+
+def empties_tiles(size: ImageSize, reduction: int) -> bool:
+    """Does a tile that has samples lose all of them with `reduction` levels left out? OpenJPEG refuses such a level.
+
+    T.800 B-12 and B-14, for the first four components.
+    """
+    across = {component.dx for component in size.components[:4]}
+    down = {component.dy for component in size.components[:4]}
+    return _empties(size.left, size.right, size.tile_left, size.tile_width, across, reduction) or _empties(
+        size.top, size.bottom, size.tile_top, size.tile_height, down, reduction
+    )
+
+
+def _empties(start: int, stop: int, origin: int, length: int, steps: set[int], reduction: int) -> bool:
+    inner = range(origin + length, stop, length)
+    for step in steps:
+        edges = [-(-edge // step) for edge in (start, *inner, stop)]
+        for first, last in pairwise(edges):
+            if first < last and ceil_shift(first, reduction) == ceil_shift(last, reduction):
+                return True
+    return False
 
 
 def has_samples(size: ImageSize, tile: int) -> bool:
