@@ -72,7 +72,8 @@ def megapixels(width: int, height: int) -> str:
     area = width * height / 1_000_000
     if area < 0.05:
         return _("under 0.1 MP")
-    return f"{number_format(area, decimal_pos=0 if area >= 10 else 1, force_grouping=True)} MP"
+    digits = 0 if area >= 10 else 1
+    return f"{number_format(round(area, digits), decimal_pos=digits, force_grouping=True)} MP"
 
 
 @register.filter

@@ -425,7 +425,7 @@ def test_rights_name(uri: str, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("width", "height", "text"),
-    [(10, 10, "under 0.1 MP"), (1000, 1500, "1.5 MP"), (50_000, 40_000, "2,000 MP")],
+    [(10, 10, "under 0.1 MP"), (1000, 1500, "1.5 MP"), (12_288, 8_704, "107 MP"), (50_000, 40_000, "2,000 MP")],
 )
 def test_megapixels(width: int, height: int, text: str) -> None:
     assert iiif_urls.megapixels(width, height) == text
