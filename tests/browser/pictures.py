@@ -7,22 +7,35 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from PIL import Jpeg2KImagePlugin
 
 Pixels = NDArray[np.uint8]
 
-WIDTH, HEIGHT = 2500, 1777
-"""Neither is a multiple of a tile or of two: every level has edge tiles and rounded sizes."""
+WIDTH, HEIGHT = 2503, 1775
+"""Neither is a multiple of a tile or of two: every level has edge tiles and rounded sizes.
+
+Halved again and again, they are rounded up as well as to the nearest: Pillow reads the levels of a JPEG 2000 only then.
+"""
 
 
 def make_picture(width: int = WIDTH, height: int = HEIGHT, *, seed: int = 7) -> Pixels:
     """Coloured clouds upon clouds: whichever tile moves by a pixel at whichever level, it shows."""
     random = np.random.default_rng(seed)
-    total = np.zeros((height, width, 3), np.float32)
-    for cell in (5, 12, 28, 66, 150, 350):
-        coarse = random.integers(0, 256, (height // cell + 3, width // cell + 3, 3), np.uint8)
-        layer = PillowImage.fromarray(coarse).resize((width, height), PillowImage.Resampling.BICUBIC)
-        total += np.asarray(layer, np.float32) - 127.5
-    return np.clip(127.5 + total * 0.75, 0, 255).astype(np.uint8)
+
+    def clouds(cell: int, bands: int) -> NDArray[np.float32]:
+        """Values between -1 and 1 that change from one end to the other within about `cell` pixels."""
+        shape = (height // cell + 4, width // cell + 4)
+        layers = []
+        for _ in range(bands):
+            coarse = PillowImage.fromarray(random.random(shape, np.float32) * 2 - 1)
+            box = (1, 1, 1 + width / cell, 1 + height / cell)
+            layers.append(np.asarray(coarse.resize((width, height), PillowImage.Resampling.BICUBIC, box), np.float32))
+        return np.dstack(layers)
+
+    total = 127.5 + 60 * clouds(400, 3)
+    for cell, weight in ((7, 26), (16, 30), (37, 34), (85, 38), (196, 42)):
+        total += weight * clouds(cell, 1)
+    return np.asarray(np.clip(total, 0, 255), np.uint8)
 
 
 def write_jp2(pixels: Pixels, path: Path) -> None:
@@ -50,17 +63,28 @@ def write_jpeg(pixels: Pixels, path: Path) -> None:
     PillowImage.fromarray(pixels).save(path, "JPEG", quality=92)
 
 
-def read_whole(path: Path) -> Pixels:
-    """All pixels, by a decoder that does it in one piece."""
+def read_level(path: Path, factor: int) -> Pixels:
+    """The whole picture, `factor` times smaller and rounded up, by a decoder that does it in one piece."""
     if path.suffix == ".tif":
-        return np.asarray(pyvips.Image.new_from_file(str(path), page=0).numpy(), np.uint8)
+        page = factor.bit_length() - 1
+        return _continued(np.asarray(pyvips.Image.new_from_file(str(path), page=page).numpy(), np.uint8), factor)
     with PillowImage.open(path) as image:
-        return np.asarray(image.convert("RGB"), np.uint8)
+        if path.suffix == ".jp2":
+            assert isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile)
+            image.reduce = factor.bit_length() - 1
+            return np.asarray(image.convert("RGB"), np.uint8)
+        image.draft("RGB", (WIDTH // factor, HEIGHT // factor))
+        return _continued(np.asarray(image.convert("RGB"), np.uint8), factor)
 
 
-def reduced(pixels: Pixels, factor: int) -> Pixels:
-    """Every `factor` × `factor` pixels as their mean; at the right and lower edge of those that are there."""
-    return np.asarray(PillowImage.fromarray(pixels).reduce(factor), np.uint8)
+def _continued(level: Pixels, factor: int) -> Pixels:
+    """A level that is rounded down, continued by its last lines: what libvips has of a JPEG or a TIFF pyramid."""
+    level = level[: HEIGHT // factor, : WIDTH // factor]
+    return np.pad(
+        level,
+        ((0, -(-HEIGHT // factor) - level.shape[0]), (0, -(-WIDTH // factor) - level.shape[1]), (0, 0)),
+        mode="edge",
+    )
 
 
 def decoded(body: bytes) -> Pixels:

@@ -1,0 +1,108 @@
+"""A curator's way: sign in, add a picture, see it, describe it; and what is said when something was entered wrongly."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.visits import Visit
+from tests.support.server import ProductServer
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+INGEST = """
+from images.models import Image
+from images.services.ingest import image_ingest
+image_ingest(Image.objects.get(identifier={identifier!r}).pk)
+"""
+
+
+@pytest.fixture
+def curator(visit: Visit, server: ProductServer) -> Page:
+    """Signed in with the password that the server made for its first administrator."""
+    page = visit.open("/admin/")
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password").fill((server.data_dir / "admin-password").read_text().strip())
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("link", name="Images", exact=True).first).to_be_visible()
+    return page
+
+
+def test_wrong_password(visit: Visit) -> None:
+    page = visit.open("/admin/")
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password").fill("guess")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.locator(".errornote")).to_contain_text("correct username and password")
+
+
+def test_upload_is_read_described_and_deleted(
+    curator: Page, visit: Visit, server: ProductServer, sources: Path
+) -> None:
+    page = curator
+    visit.open("/admin/images/image/add/")
+    page.get_by_label("Identifier").fill("uploaded/one")
+    page.get_by_label("Upload").set_input_files(sources / "filler" / "07.png")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".success")).to_contain_text("was added successfully")
+    row = page.locator("#result_list tbody tr", has_text="uploaded/one")
+    expect(row).to_contain_text("Waiting")
+
+    server.manage("shell", "-c", INGEST.format(identifier="uploaded/one"))
+    visit.open("/admin/images/image/")
+    expect(row).to_contain_text("Ready")
+    expect(row).to_contain_text("60 × 40")
+    row.locator("img").evaluate("image => image.decode()")
+    assert row.locator("img").evaluate("image => image.naturalWidth") == 60
+
+    row.get_by_role("link", name="uploaded/one").click()
+    page.get_by_label("Label:", exact=True).fill("The seventh plate")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(row).to_contain_text("The seventh plate")
+    expect(row).to_contain_text("Ready")
+    visit.open("/?q=seventh")
+    expect(page.locator(".card h2")).to_have_text(["The seventh plate"])
+
+    visit.open("/admin/images/image/?q=seventh")
+    row.get_by_role("link", name="uploaded/one").click()
+    page.get_by_role("link", name="Delete", exact=True).click()
+    page.get_by_role("button", name="Yes, I’m sure").click()
+    expect(page.locator(".success")).to_contain_text("was deleted")
+    visit.open("/?q=seventh")
+    expect(page.get_by_text("Nothing matches")).to_be_visible()
+    visit.assert_clean()
+
+
+@pytest.mark.parametrize("fields", [{}, {"Key": "filler/01.png", "URL": "https://example.org/a.jp2"}])
+def test_one_source_must_be_named(curator: Page, visit: Visit, fields: dict[str, str]) -> None:
+    page = curator
+    visit.open("/admin/images/image/add/")
+    page.get_by_label("Identifier").fill("wrong")
+    for name, value in fields.items():
+        page.get_by_label(f"{name}:", exact=True).fill(value)
+    if fields:
+        page.locator("select#id_store").select_option(index=1)
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".errorlist").first).to_contain_text("Name either a store and a key, or a URL.")
+    expect(page.get_by_label("Identifier")).to_have_value("wrong")
+
+
+def test_wrong_identifier_and_metadata(curator: Page, visit: Visit) -> None:
+    page = curator
+    visit.open("/admin/images/image/add/")
+    page.get_by_label("Identifier").fill("../etc/passwd")
+    page.get_by_label("URL:", exact=True).fill("https://example.org/a.jp2")
+    page.get_by_label("Metadata").fill('{"a": 1}')
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".field-identifier .errorlist")).to_be_visible()
+    expect(page.locator(".field-metadata .errorlist")).to_contain_text("Metadata is a list")
+
+
+def test_failed_image_shows_its_reason(curator: Page, visit: Visit) -> None:
+    page = curator
+    visit.open("/admin/images/image/?state__exact=failed")
+    row = page.locator("#result_list tbody tr", has_text="letter.jpg")
+    expect(row).to_contain_text("Failed")
+    row.get_by_role("link", name="letter.jpg").click()
+    expect(page.locator(".field-error_detail")).to_contain_text(re.compile("text file"))
