@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import pyvips
 
-from tests.run.conftest import LAUNCHER, Run, free_port, wait_until
+from tests.run.conftest import LAUNCHER, Run, free_port, still_alive, wait_until
 
 pytestmark = [
     pytest.mark.slow,
@@ -105,12 +105,13 @@ def test_a_kill_leaves_no_process_behind(tmp_path: Path) -> None:
     run = Run(LAUNCHER, data_dir, "serve")
     try:
         run.wait_for("Ready", START_SECONDS)
-        # Web and its worker, task worker, beat, and decoders: the kill must reach grandchildren too.
-        wait_until(lambda: len(run.descendants()) >= 6, 20)
-        assert len(run.descendants()) >= 5
+        # Keeper, web server and its worker, task worker, beat, and decoders: the kill must reach grandchildren too.
+        wait_until(lambda: len(run.tree()) >= 7, 20)
+        tree = run.tree()
+        assert len(tree) >= 7
         run.process.kill()
         run.wait()
-        wait_until(lambda: not run.descendants(), 10)
-        assert run.descendants() == set()
+        wait_until(lambda: not still_alive(tree), 10)
+        assert still_alive(tree) == set()
     finally:
         run.end()

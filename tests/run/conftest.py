@@ -141,6 +141,17 @@ class Run:
     def wait(self, seconds: float = 15) -> int:
         return self.process.wait(seconds)
 
+    def tree(self) -> dict[int, str]:
+        """Every process below the launcher, whatever its environment: its start time by its number."""
+        stats = read_stats()
+        found: dict[int, str] = {}
+        parents = {self.process.pid}
+        while parents:
+            children = {pid for pid, (parent, _, _) in stats.items() if parent in parents}
+            found |= {pid: stats[pid][2] for pid in children}
+            parents = children
+        return found
+
     def end(self) -> None:
         """Leaves nothing behind, whatever the test has done."""
         if self.process.poll() is None:
@@ -162,6 +173,22 @@ class Run:
             except OSError:
                 continue
         return found
+
+
+def read_stats() -> dict[int, tuple[int, str, str]]:
+    """Parent, state and start time of every process of this machine."""
+    stats = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            stats[int(path.parent.name)] = (int(fields[1]), fields[0], fields[19])
+    return stats
+
+
+def still_alive(tree: dict[int, str]) -> set[int]:
+    """Which of the processes have not ended; a zombie has."""
+    stats = read_stats()
+    return {pid for pid, start in tree.items() if pid in stats and stats[pid][1] != "Z" and stats[pid][2] == start}
 
 
 def wait_until(condition: Callable[[], object], seconds: float) -> None:
