@@ -16,12 +16,14 @@ class ImageForm(forms.ModelForm[Image]):
     """`source_changed` tells, after validation, whether the record must be ingested anew."""
 
     upload = forms.FileField(
-        label=_("upload"), required=False, help_text=_("Replaces store, key and URL: the file is kept on this server.")
+        label=_("Upload"),
+        required=False,
+        help_text=_("Instead of store, key and URL: the file is kept on this server."),
     )
 
     url = forms.URLField(label=_("URL"), required=False, max_length=2000, assume_scheme="https")
     rights = forms.URLField(
-        label=_("rights"),
+        label=_("Rights"),
         required=False,
         max_length=500,
         assume_scheme="https",

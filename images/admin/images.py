@@ -16,20 +16,41 @@ from images.models import Collection, Image, ImageState, Store, Tiling
 from images.queue import enqueue
 from images.selectors.images import forget_served_image
 from images.services.registration import image_reingest, image_save
+from images.templatetags.iiif_urls import format_name
 
-_BADGES = {
-    ImageState.READY: ("✓", "#1a7f37"),
-    ImageState.FAILED: ("✗", "#b42318"),
-    ImageState.PENDING: ("…", "#6b5900"),
-    ImageState.PROCESSING: ("⟳", "#0b5cad"),
+_SIGNS = {
+    ImageState.READY: "✓",
+    ImageState.FAILED: "✗",
+    ImageState.PENDING: "…",
+    ImageState.PROCESSING: "⟳",
 }
+_SOURCE = (_("Source"), {"fields": ("upload", "store", "key", "url")})
+_DESCRIPTION = (_("Description"), {"fields": ("rights", "attribution", "metadata")})
+_LIMITS = (_("Limits"), {"classes": ("collapse",), "fields": ("max_width", "max_height", "max_area")})
+_TECHNICAL = (
+    _("Technical"),
+    {
+        "classes": ("collapse",),
+        "fields": (
+            "uuid",
+            "version",
+            "dimensions",
+            "format_name",
+            "source_byte_size",
+            "error_technical",
+            "created",
+            "modified",
+        ),
+    },
+)
 
 
 class TilingInline(admin.StackedInline[Tiling, Image]):
     model = Tiling
+    classes = ("collapse",)
     can_delete = False
     readonly_fields = ("version", "etag", "tile_width", "tile_height", "description", "created")
-    exclude = ("schema",)
+    fields = readonly_fields
 
     def has_add_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
         return False
@@ -38,11 +59,9 @@ class TilingInline(admin.StackedInline[Tiling, Image]):
 @admin.register(Image)
 class ImageAdmin(admin.ModelAdmin[Image]):
     form = ImageForm
-    inlines = (TilingInline,)
-    list_display = ("thumbnail", "identifier", "label", "badge", "dimensions", "source_format", "store", "modified")
-    list_display_links = ("thumbnail", "identifier")
+    list_display = ("thumbnail", "name", "badge", "dimensions", "format_name", "modified")
+    list_display_links = ("thumbnail", "name")
     list_filter = ("state", "source_format", "store", "collection")
-    list_select_related = ("store",)
     list_per_page = 50
     search_fields = ("identifier", "label", "key", "url")
     date_hierarchy = "created"
@@ -55,79 +74,75 @@ class ImageAdmin(admin.ModelAdmin[Image]):
         "uuid",
         "version",
         "dimensions",
-        "source_format",
+        "format_name",
         "source_byte_size",
         "created",
         "modified",
         "links",
     )
-    fieldsets = (
-        (None, {"fields": ("preview", "badge", "error_detail", "identifier", "label", "collection", "links")}),
-        (_("Source"), {"fields": ("upload", "store", "key", "url")}),
-        (_("Description"), {"fields": ("rights", "attribution", "metadata")}),
-        (_("Limits"), {"classes": ("collapse",), "fields": ("max_width", "max_height", "max_area")}),
-        (
-            _("Technical"),
-            {
-                "classes": ("collapse",),
-                "fields": (
-                    "uuid",
-                    "version",
-                    "dimensions",
-                    "source_format",
-                    "source_byte_size",
-                    "error_technical",
-                    "created",
-                    "modified",
-                ),
-            },
-        ),
-    )
+
+    class Media:
+        css = {"all": ("images/css/admin.css",)}
+
+    def get_fieldsets(self, _request: HttpRequest, obj: Image | None = None) -> Any:
+        """Nothing is shown that is not there yet."""
+        if obj is None:
+            return ((None, {"fields": ("identifier", "label", "collection")}), _SOURCE, _DESCRIPTION, _LIMITS)
+        failed = obj.state == ImageState.FAILED
+        state = ("badge", "error_detail") if failed else ("preview", "badge", "links")
+        first = (None, {"fields": (*state, "identifier", "label", "collection")})
+        return (first, _SOURCE, _DESCRIPTION, _LIMITS, _TECHNICAL)
+
+    def get_inlines(self, _request: HttpRequest, obj: Image | None) -> Any:
+        return (TilingInline,) if obj is not None and Tiling.objects.filter(image=obj).exists() else ()
 
     @admin.display(description=_("image"))
     def thumbnail(self, image: Image) -> str:
-        return self._picture(image, 96)
+        return self._picture(image, 96, "image-thumbnail")
 
     @admin.display(description=_("image"))
     def preview(self, image: Image) -> str:
-        return self._picture(image, 400)
+        return self._picture(image, 400, "image-preview")
 
     @staticmethod
-    def _picture(image: Image, pixels: int) -> str:
+    def _picture(image: Image, pixels: int, css_class: str) -> str:
         if not image.version or image.state == ImageState.FAILED:
             return "—"
         return format_html(
-            '<img src="/iiif/3/{}/full/!{},{}/0/default.jpg?v={}" alt="" loading="lazy" '
-            'style="max-width:{}px;max-height:{}px">',
+            '<img src="/iiif/3/{}/full/!{},{}/0/default.jpg?v={}" alt="" loading="lazy" class="{}">',
             encode_identifier(image.identifier),
             pixels,
             pixels,
             image.version,
-            pixels,
-            pixels,
+            css_class,
         )
+
+    @admin.display(description=_("identifier and label"), ordering="identifier")
+    def name(self, image: Image) -> str:
+        return format_html('{} <span class="image-label">{}</span>', image.identifier, image.label)
 
     @admin.display(description=_("state"), ordering="state")
     def badge(self, image: Image) -> str:
-        if not image.pk:
-            return "—"
-        sign, colour = _BADGES[ImageState(image.state)]
         return format_html(
-            '<strong style="color:{}" title="{}">{} {}</strong>',
-            colour,
+            '<span class="image-state image-state-{}" title="{}">{} {}</span>',
+            image.state,
             image.error_detail,
-            sign,
+            _SIGNS[ImageState(image.state)],
             image.get_state_display(),
         )
 
     @admin.display(description=_("dimensions"), ordering="width")
     def dimensions(self, image: Image) -> str:
-        return f"{image.width:,} × {image.height:,}" if image.width and image.height else "—"
+        if not image.width or not image.height:
+            return "—"
+        return format_html('<span class="image-fact">{} × {}</span>', f"{image.width:,}", f"{image.height:,}")
+
+    @admin.display(description=_("source format"), ordering="source_format")
+    def format_name(self, image: Image) -> str:
+        return format_name(image.source_format) or "—"
 
     @admin.display(description=_("links"))
     def links(self, image: Image) -> str:
-        if not image.pk:
-            return "—"
         name = encode_identifier(image.identifier)
         return format_html(
             '<a href="{}">view</a> · <a href="/iiif/3/{}/info.json">info.json 3</a> · '

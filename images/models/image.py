@@ -42,7 +42,12 @@ class Image(models.Model):
         _("rights"), max_length=500, blank=True, help_text=_("Creative Commons or RightsStatements.org URI")
     )
     attribution = models.CharField(_("attribution"), max_length=1000, blank=True)
-    metadata = models.JSONField(_("metadata"), default=list, blank=True, help_text=_('[{"label": …, "value": …}, …]'))
+    metadata = models.JSONField(
+        _("metadata"),
+        default=list,
+        blank=True,
+        help_text=_('Rows that viewers show, as JSON: [{"label": "Date", "value": "1877"}]'),
+    )
     max_width = models.PositiveIntegerField(_("maximum width"), null=True, blank=True)
     max_height = models.PositiveIntegerField(_("maximum height"), null=True, blank=True)
     max_area = models.PositiveBigIntegerField(_("maximum area"), null=True, blank=True)
@@ -80,7 +85,7 @@ class Image(models.Model):
                 name="image_has_one_source",
                 condition=(Q(store__isnull=False) & ~Q(key="") & Q(url=""))
                 | (Q(store__isnull=True) & Q(key="") & ~Q(url="")),
-                violation_error_message=_("Name either a store and a key, or a URL."),
+                violation_error_message=_("Upload a file, or name either a store and a key, or a URL."),
             ),
             models.CheckConstraint(
                 name="image_max_height_needs_max_width",
