@@ -28,6 +28,7 @@ if sys.argv[1] == "bootstrap":
         file.write("swordfish")
     os.makedirs(os.path.join(os.environ["IIIF_DATA_DIR"], "static"), exist_ok=True)
     open(os.path.join(os.environ["IIIF_DATA_DIR"], "static", ".collected"), "w").close()
+    open(os.path.join(os.environ["IIIF_DATA_DIR"], "db.sqlite3"), "w").close()
     if os.environ.get("TEST_BOOTSTRAP_FAILS"):
         sys.exit("no such database")
     print(json.dumps({"admin": "admin", "admin_password_file": password}))

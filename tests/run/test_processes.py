@@ -143,12 +143,25 @@ def test_an_image_that_does_not_exist_is_refused(start: Start) -> None:
 
 
 def test_a_database_that_cannot_be_prepared_stops_the_start(start: Start) -> None:
-    for _first_then_routine in range(2):
-        run = start("serve", TEST_BOOTSTRAP_FAILS="yes")
-        assert run.wait() == 1
-        assert "The database could not be prepared:\n    no such database" in run.text
-        assert run.descendants() == set()
-        good = start("serve")
-        good.wait_for("Ready")
-        good.process.terminate()
-        assert good.wait() == 0
+    run = start("serve", TEST_BOOTSTRAP_FAILS="yes")
+    assert run.wait() == 1
+    assert "The database could not be prepared:\n    no such database" in run.text
+    assert run.descendants() == set()
+
+
+def test_a_start_without_changes_checks_the_database_beside_the_server(start: Start) -> None:
+    first = start("serve")
+    first.wait_for("Ready")
+    first.process.terminate()
+    assert first.wait() == 0
+    again = start("serve", TEST_BOOTSTRAP_FAILS="yes")
+    again.wait_for("password swordfish")
+    again.wait_for("bootstrap failed (exit status 1).")
+    assert again.process.poll() is None
+
+
+def test_what_a_start_keeps_holds_no_secret(start: Start) -> None:
+    run = start("serve", DATABASE_URL="postgres://user:hunter2@db/images", IIIF_ADMIN_PASSWORD="hunter3")
+    run.wait_for("Ready")
+    kept = "".join(path.read_text(errors="replace") for path in run.data_dir.rglob("*.json"))
+    assert "hunter" not in kept
