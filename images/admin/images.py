@@ -29,7 +29,10 @@ class TilingInline(admin.StackedInline[Tiling, Image]):
     model = Tiling
     can_delete = False
     readonly_fields = ("version", "etag", "tile_width", "tile_height", "description", "created")
-    exclude = ("schema",)
+    exclude = ("schema", "index")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Tiling]:
+        return super().get_queryset(request).defer("index")
 
     def has_add_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
         return False
