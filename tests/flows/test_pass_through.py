@@ -15,10 +15,13 @@ from PIL import Image as Pillow
 from PIL import ImageCms
 
 from caching.derivatives import get_derivative_cache
+from images.decoders.pool import Runner
 from images.indexes.ranges import ByteRange
+from images.indexes.tiff.index import TiffIndex
 from images.models import Image, Tiling
 from images.selectors import indexes
 from images.services import splicing
+from images.services.decoding import get_runner
 from images.sources.registry import open_source
 from tests.flows.conftest import Ingest, gradient, png_bytes
 from tests.images.indexes.tiff.jpeg import jpeg_tiff
@@ -169,12 +172,15 @@ def test_a_mosaic_has_no_seams(client: Client, ingest: Ingest, kind: str, writer
     ],
 )
 def test_what_is_no_stored_tile_is_decoded(client: Client, slide: Image, monkeypatch: Any, url: str) -> None:
-    from images.services.rendering import get_runner
+    jobs: list[str] = []
 
-    jobs: list[int] = []
-    monkeypatch.setattr("images.services.rendering.get_runner", lambda: jobs.append(1) or get_runner())
+    def counted() -> Runner:
+        jobs.append(url)
+        return get_runner()
+
+    monkeypatch.setattr("images.services.rendering.get_runner", counted)
     assert client.get(url).status_code == 200
-    assert jobs == [1]
+    assert jobs == [url]
 
 
 def test_switched_off_or_without_an_index_it_is_decoded(client: Client, slide: Image, settings: Any) -> None:
@@ -273,7 +279,7 @@ def test_a_damaged_index_is_as_none(client: Client, slide: Image, caplog: Any) -
 
 
 def test_explain_names_the_bytes(slide: Image) -> None:
-    index = indexes.TiffIndex.from_bytes(bytes(Tiling.objects.get().index or b""))
+    index = TiffIndex.from_bytes(bytes(Tiling.objects.get().index or b""))
     assert index is not None
     place = index.levels[0].piece_range(1, 0)
     assert place is not None

@@ -255,7 +255,8 @@ def _from_little(code: str, data: bytes) -> "array[int]":
 def _decompress(data: bytes, length: int) -> bytes:
     if length > MAX_INDEX_BYTES * 2:
         raise ValueError("it is too large")
-    raw = zlib.decompressobj().decompress(data, length + 1)
-    if len(raw) != length:
+    stream = zlib.decompressobj()
+    raw = stream.decompress(data, length + 1)
+    if len(raw) != length or not stream.eof:
         raise ValueError("it is not as long as it says")
     return raw
