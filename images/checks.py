@@ -14,6 +14,7 @@ from images.sources.http import HttpOptions
 _POSITIVE = (
     "IIIF_TILE_SIZE",
     "IIIF_STREAM_AREA",
+    "IIIF_INDEX_MEMORY_BYTES",
     "IIIF_SOURCE_MAX_PIXELS_TILED",
     "IIIF_SOURCE_MAX_PIXELS_UNTILED",
     "IIIF_SOURCE_MAX_BYTES",
@@ -51,6 +52,8 @@ def check_settings(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[Ch
         messages.append(Error("IIIF_DEFAULT_API_VERSION must be 2 or 3.", id="images.E003"))
     if settings.DECODE_ISOLATION not in ("pool", "thread"):
         messages.append(Error("DECODE_ISOLATION must be pool or thread.", id="images.E004"))
+    if settings.IIIF_PASS_THROUGH not in (True, False):
+        messages.append(Error("IIIF_PASS_THROUGH must be True or False.", id="images.E008"))
     if settings.IIIF_MAX_HEIGHT is not None and settings.IIIF_MAX_WIDTH is None:
         messages.append(Error("IIIF_MAX_HEIGHT needs IIIF_MAX_WIDTH (Image API 3.0, section 5.3).", id="images.E005"))
     return messages + _check_base_url() + _check_http_sources(conf)

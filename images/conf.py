@@ -86,6 +86,14 @@ class ImagesConf:
         overrides: Mapping[str, Any] = settings.IIIF_ENCODING
         return EncodeOptions(**overrides)
 
+    @property
+    def passes_through(self) -> bool:
+        return bool(settings.IIIF_PASS_THROUGH)
+
+    @property
+    def index_memory_bytes(self) -> int:
+        return int(settings.IIIF_INDEX_MEMORY_BYTES)
+
     @cached_property
     def source_limits(self) -> SourceLimits:
         return SourceLimits(

@@ -168,6 +168,8 @@ IIIF_CACHE_CONTROL_INFORMATION = "public, max-age=60"
 IIIF_CACHE_CONTROL_ERROR = "public, max-age=5"
 IIIF_SERVED_IMAGE_TTL = 1.0  # seconds for which a process may trust what it knows of a record
 IIIF_ENCODING: dict[str, Any] = {}  # overrides of images.decoders.encode.EncodeOptions
+IIIF_PASS_THROUGH = True  # a request for exactly one stored JPEG tile is answered with it, neither decoded nor encoded
+IIIF_INDEX_MEMORY_BYTES = 64 * 2**20  # of each process, for where the tiles of sources lie: 16 bytes a tile
 
 # 10 gigapixels where only the tiles asked for are decoded, 150 megapixels where every request decodes all.
 IIIF_SOURCE_MAX_PIXELS_TILED = 10_000_000_000

@@ -52,6 +52,9 @@ class TilingInline(admin.StackedInline[Tiling, Image]):
     readonly_fields = ("version", "etag", "tile_width", "tile_height", "description", "created")
     fields = readonly_fields
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Tiling]:
+        return super().get_queryset(request).defer("index")
+
     def has_add_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
         return False
 

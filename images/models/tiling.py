@@ -8,7 +8,10 @@ class Tiling(models.Model):
     """The inside of the current version of an image's source, as read at ingest.
 
     `description` is `images.indexes.description.SourceDescription` as JSON; `schema` is the number of its form, so that
-    an older row is rebuilt instead of misread. `etag` pins the bytes that were described.
+    an older row is rebuilt instead of misread. `etag` pins the bytes that were described. `index` says where the pieces
+    of a TIFF lie (`images.indexes.tiff.index.TiffIndex.to_bytes`), NULL where there is nothing to say. It is written
+    together with a new version and never without: what is answered with it has other bytes. It may be long, so queries
+    leave it out (`defer`) unless they need it.
     """
 
     SCHEMA = 1
@@ -20,6 +23,7 @@ class Tiling(models.Model):
     tile_width = models.PositiveIntegerField(_("tile width"))
     tile_height = models.PositiveIntegerField(_("tile height"))
     description = models.JSONField(_("description"))
+    index = models.BinaryField(_("index"), null=True, blank=True)
     created = models.DateTimeField(_("created"))
 
     class Meta:

@@ -17,7 +17,7 @@ from images.indexes.errors import IndexingError
 from images.indexes.jp2.description import describe as describe_jp2
 from images.indexes.parsing import run as run_parser
 from images.indexes.sniff import sniff
-from images.indexes.tiff.description import describe as describe_tiff
+from images.indexes.tiff.index import TiffIndex, describe_and_index
 from images.models import Image, ImageState, Tiling
 from images.queue import enqueue
 from images.selectors.images import forget_served_image, image_location
@@ -43,6 +43,7 @@ class SourceFacts:
 
     stat: SourceStat
     description: SourceDescription
+    index: TiffIndex | None
 
 
 def image_ingest(pk: int) -> Image | None:
@@ -70,7 +71,7 @@ def image_ingest(pk: int) -> Image | None:
 
 def image_refresh(pk: int) -> bool:
     """Has the source changed since it was indexed? If so, ingest it anew. True where it had."""
-    image = Image.objects.select_related("store", "tiling").get(pk=pk)
+    image = Image.objects.select_related("store", "tiling").defer("tiling__index").get(pk=pk)
     tiling = getattr(image, "tiling", None)
     try:
         with open_source(image_location(image)) as reader:
@@ -111,7 +112,7 @@ def _claim(pk: int) -> Image | None:
     )
     if not claimed:
         return None
-    return Image.objects.select_related("store", "tiling").get(pk=pk)
+    return Image.objects.select_related("store").get(pk=pk)
 
 
 def _read_source(image: Image) -> SourceFacts:
@@ -126,26 +127,28 @@ def _read_source(image: Image) -> SourceFacts:
         if source_format not in conf.source_formats:
             detail = f"Sources in the format {source_format} are switched off on this server."
             raise IndexingError(detail, code="not_supported")
-        description = _describe(source_format, reader, stat)
+        description, index = _describe(source_format, reader, stat)
         prove(description, reader)
         reader.verify()
-        return SourceFacts(stat, description)
+        return SourceFacts(stat, description, index)
 
 
-def _describe(source_format: SourceFormat, reader: ByteReader, stat: SourceStat) -> SourceDescription:
+def _describe(
+    source_format: SourceFormat, reader: ByteReader, stat: SourceStat
+) -> tuple[SourceDescription, TiffIndex | None]:
     def read(start: int, length: int) -> bytes:
         length = max(0, min(length, stat.byte_size - start))
         return reader.read(start, length) if length else b""
 
     if source_format is SourceFormat.JP2:
-        return run_parser(describe_jp2(stat.byte_size, conf.source_limits), read)
+        return run_parser(describe_jp2(stat.byte_size, conf.source_limits), read), None
     if source_format is SourceFormat.TIFF:
-        return run_parser(describe_tiff(stat.byte_size, conf.source_limits), read)
+        return run_parser(describe_and_index(stat.byte_size, conf.source_limits), read)
     with source_data(reader) as data:
         found = json.loads(get_runner().run({"kind": "inspect", "format": source_format.value}, data).read())
     description = describe_inspected(source_format, found)
     _require_pixels(description)
-    return description
+    return description, None
 
 
 def _require_pixels(description: SourceDescription) -> None:
@@ -190,6 +193,7 @@ def _commit(image: Image, facts: SourceFacts) -> None:
                 "tile_width": tile_width,
                 "tile_height": tile_height,
                 "description": description.to_json(),
+                "index": facts.index.to_bytes() if facts.index is not None else None,
                 "created": _source_time(facts.stat, now),
             },
         )

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.core.cache import cache
 from django.db.models import F
@@ -10,6 +11,7 @@ from caching.derivatives import Derivative, Production, get_derivative_cache
 from caching.keys import DerivativeKey
 from images.conf import conf
 from images.decoders.errors import DecoderDiedError
+from images.decoders.pass_through import PassThrough
 from images.decoders.plan import DecodePlan, plan
 from images.decoders.render import RenderRequest
 from images.iiif.canonical import derivative_parameters
@@ -20,6 +22,7 @@ from images.queue import enqueue
 from images.selectors.images import ServedImage, forget_served_image
 from images.services.decoding import get_runner
 from images.services.proof import source_data
+from images.services.splicing import find_stored_piece, image_splice, splice_fingerprint
 from images.sources.errors import SourceChangedError, SourceNotFoundError
 from images.sources.registry import open_source
 
@@ -35,15 +38,21 @@ def derivative_key(served: ServedImage, resolved: ResolvedRequest) -> Derivative
         image=served.uuid,
         version=served.version,
         parameters=derivative_parameters(resolved),
-        encoding=conf.encoding.fingerprint(resolved.format.value),
+        encoding=conf.encoding.fingerprint(resolved.format.value) + splice_fingerprint(served, resolved),
     )
 
 
 def image_render(served: ServedImage, resolved: ResolvedRequest) -> Derivative:
-    """The derivative, from the cache or made now; a large JPEG or PNG leaves while it is being encoded.
+    """A stored tile as it is, or the derivative from the cache, or one made now.
 
-    Raises SourceError and DecodeError.
+    A large JPEG or PNG leaves while it is being encoded. Raises SourceError and DecodeError.
     """
+    stored = find_pass_through(served, resolved)
+    if stored is not None:
+        with _refreshing_what_changed(served):
+            spliced = image_splice(served, stored)
+        if spliced is not None:
+            return spliced
     streams = resolved.format in _STREAMED_FORMATS and resolved.size.area > conf.stream_area
     return get_derivative_cache().get_or_create(
         derivative_key(served, resolved),
@@ -59,7 +68,16 @@ def image_find_derivative(served: ServedImage, resolved: ResolvedRequest) -> Der
 
 def render_plan(served: ServedImage, resolved: ResolvedRequest) -> DecodePlan:
     """What would be decoded to answer the request. Pure; raises DecodeError where the work exceeds a limit."""
-    request = RenderRequest(
+    return plan(served.description, _render_request(resolved))
+
+
+def find_pass_through(served: ServedImage, resolved: ResolvedRequest) -> PassThrough | None:
+    """The stored tile that is the answer, so that nothing has to be decoded; nothing of the source is read."""
+    return find_stored_piece(served, resolved, _render_request(resolved))
+
+
+def _render_request(resolved: ResolvedRequest) -> RenderRequest:
+    return RenderRequest(
         region=resolved.region,
         size=resolved.size,
         mirrored=resolved.rotation.mirrored,
@@ -68,25 +86,34 @@ def render_plan(served: ServedImage, resolved: ResolvedRequest) -> DecodePlan:
         format=resolved.format.value,
         options=conf.encoding,
     )
-    return plan(served.description, request)
 
 
 def _produce(served: ServedImage, resolved: ResolvedRequest) -> Iterator[bytes]:
     """Decode from a source that is pinned to the version; the bytes count only if it still was that one at the end."""
     job = {"kind": "render", "plan": render_plan(served, resolved).to_json()}
     try:
-        with open_source(served.location, etag=served.etag) as reader, source_data(reader) as data:
+        with (
+            _refreshing_what_changed(served),
+            open_source(served.location, etag=served.etag) as reader,
+            source_data(reader) as data,
+        ):
             rendered = get_runner().run(job, data)
             try:
                 yield from rendered.chunks
             finally:
                 rendered.close()
             reader.verify()
-    except (SourceChangedError, SourceNotFoundError):
-        _refresh_soon(served)
-        raise
     except DecoderDiedError:
         _count_death(served)
+        raise
+
+
+@contextmanager
+def _refreshing_what_changed(served: ServedImage) -> Iterator[None]:
+    try:
+        yield
+    except (SourceChangedError, SourceNotFoundError):
+        _refresh_soon(served)
         raise
 
 

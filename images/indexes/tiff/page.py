@@ -104,7 +104,18 @@ def _parse_tile_size(window: Window, layout: Layout, directory: Directory) -> Pa
     return width, height
 
 
-def check_pieces(window: Window, layout: Layout, page: Page, limits: SourceLimits) -> Parser[None]:
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Where the tiles or strips of a page lie, in bytes from the beginning of the file, row by row.
+
+    `byte_counts` is None where the file leaves them out, as old writers of strips did.
+    """
+
+    offsets: "array[int]"
+    byte_counts: "array[int] | None"
+
+
+def parse_pieces(window: Window, layout: Layout, page: Page, limits: SourceLimits) -> Parser[Pieces]:
     """Every tile or strip must lie in the file: libtiff would answer grey pixels for one that doesn't.
 
     Raises DamagedError, or TooLargeError for more pieces, or larger tiles, than the limits allow.
@@ -122,7 +133,8 @@ def check_pieces(window: Window, layout: Layout, page: Page, limits: SourceLimit
         )
     offsets = yield from _read_list(window, layout, page, (tags.TILE_OFFSETS, tags.STRIP_OFFSETS))
     byte_counts = yield from _read_list(window, layout, page, (tags.TILE_BYTE_COUNTS, tags.STRIP_BYTE_COUNTS))
-    if not byte_counts and not page.is_tiled:
+    are_counted = bool(byte_counts) or page.is_tiled
+    if not are_counted:
         byte_counts = array("Q", [1]) * len(offsets)  # old writers left them out, and libtiff works them out
     listed = min(len(offsets), len(byte_counts))
     if listed < count:
@@ -135,6 +147,7 @@ def check_pieces(window: Window, layout: Layout, page: Page, limits: SourceLimit
             )
         if not offset or not byte_count:
             raise DamagedError(f"{piece} {number:,} of {page.name} was never written: its place in the list is empty.")
+    return Pieces(offsets, byte_counts if are_counted else None)
 
 
 def _read_list(window: Window, layout: Layout, page: Page, either: tuple[int, int]) -> Parser["array[int]"]:

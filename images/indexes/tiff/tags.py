@@ -260,6 +260,17 @@ def read_text(window: Window, directory: Directory, tag: int, max_bytes: int = 2
     return "".join(character if character.isprintable() else " " for character in text).strip()
 
 
+def read_bytes(window: Window, directory: Directory, tag: int) -> Parser[bytes]:
+    """All values of a tag as they are written; nothing where there is none, or where they are no bytes.
+
+    Raises DamagedError where the values lie beyond the end of the file.
+    """
+    field = directory.fields.get(tag)
+    if field is None or _TYPE_BYTES.get(field.type) != 1:
+        return b""
+    return (yield from _fetch_values(window, directory, tag, field.count))
+
+
 def _fetch_values(window: Window, directory: Directory, tag: int, count: int) -> Parser[bytes]:
     """The bytes of the first `count` values, of which all must lie in the file."""
     field = directory.fields[tag]

@@ -8,10 +8,11 @@ from urllib.parse import unquote, urlsplit
 from django.core.management.base import BaseCommand, CommandError
 
 from images.conf import conf
+from images.decoders.pass_through import PassThrough
 from images.iiif.canonical import canonical_path
 from images.iiif.path import ImagePath, parse_path
 from images.iiif.version import ApiVersion
-from images.services.rendering import derivative_key, image_find_derivative, render_plan
+from images.services.rendering import derivative_key, find_pass_through, image_find_derivative, render_plan
 from images.services.requests import REQUEST_ERRORS, resolve_request
 
 
@@ -30,6 +31,7 @@ class Command(BaseCommand):
             parameters = (path.region, path.size, path.rotation, path.quality_format)
             request = resolve_request(path.identifier, *parameters, api_version=version)
             plan = render_plan(request.served, request.resolved)
+            stored = find_pass_through(request.served, request.resolved)
         except REQUEST_ERRORS as error:
             raise CommandError(str(error)) from error
         served, resolved = request.served, request.resolved
@@ -46,6 +48,10 @@ class Command(BaseCommand):
         self._line("cached", "no" if found is None else f"yes, {found.length:,} bytes")
         if found is not None:
             found.close()
+        if stored is None:
+            self._line("stored as", "no tile of its own")
+        else:
+            self._line("stored as", _stored(stored))
         self._line("decodes", f"{plan.pixels:,} pixels, about {plan.memory_bytes / 2**20:,.1f} MiB")
         self._line("lane", "dear" if plan.is_dear else "tiles")
         facts = {
@@ -55,6 +61,12 @@ class Command(BaseCommand):
 
     def _line(self, name: str, value: str) -> None:
         self.stdout.write(f"{name:<12}{value}")
+
+
+def _stored(stored: PassThrough) -> str:
+    """A tile that is sent as it is, unless it turns out to be damaged when it is read."""
+    ranges = ", ".join(f"{one.start:,}-{one.stop:,} ({one.length:,} bytes)" for one in stored.ranges)
+    return f"level {stored.level}, column {stored.column}, row {stored.row}: bytes {ranges}; nothing is decoded"
 
 
 def _split(url: str) -> tuple[ApiVersion, str]:

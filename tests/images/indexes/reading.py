@@ -9,6 +9,7 @@ from images.indexes.jp2.description import describe as describe_jp2
 from images.indexes.limits import SourceLimits
 from images.indexes.parsing import Parser
 from images.indexes.tiff.description import describe as describe_tiff
+from images.indexes.tiff.index import TiffIndex, describe_and_index
 
 T = TypeVar("T")
 
@@ -36,6 +37,12 @@ class Source:
 
 def read_tiff(data: bytes, limits: SourceLimits | None = None) -> SourceDescription:
     return Source(data).run(describe_tiff, limits)
+
+
+def index_tiff(data: bytes) -> tuple[SourceDescription, TiffIndex]:
+    description, index = Source(data).run(describe_and_index)
+    assert index is not None
+    return description, index
 
 
 def read_jp2(data: bytes, limits: SourceLimits | None = None) -> SourceDescription:

@@ -13,9 +13,10 @@ from images.indexes.jp2.description import describe as describe_jp2
 from images.indexes.limits import SourceLimits
 from images.indexes.parsing import Parser
 from images.indexes.tiff.description import describe as describe_tiff
+from images.indexes.tiff.index import TiffIndex, describe_and_index
 from tests.images.indexes.jp2 import writer as jp2
 from tests.images.indexes.reading import Source
-from tests.images.indexes.tiff.writer import RATIONAL, PageSpec, Tag, pyramid, write_tiff
+from tests.images.indexes.tiff.writer import RATIONAL, UNDEFINED, PageSpec, Tag, pyramid, write_tiff
 
 Describe = Callable[[int, SourceLimits | None], Parser[SourceDescription]]
 
@@ -23,11 +24,21 @@ _SUBIFDS = PageSpec(40, 30, subifds=[PageSpec(20, 15)], tags={282: Tag(RATIONAL,
 _PALETTE = jp2.ihdr() + jp2.enumerated(16) + jp2.pclr() + jp2.cmap((0, 1, 0), (0, 1, 1), (0, 1, 2))
 _TILED = jp2.Codestream(tile=(32, 32), more=jp2.coc(1), tile_parts=[jp2.tile_part(n, jp2.cod()) for n in range(4)])
 
+
+def _describe_indexed(byte_size: int, limits: SourceLimits | None) -> Parser[SourceDescription]:
+    description, index = yield from describe_and_index(byte_size, limits)
+    assert index is None or TiffIndex.from_bytes(index.to_bytes()) == index
+    return description
+
+
+_JPEG = {347: Tag(UNDEFINED, b"\xff\xd8\xff\xd9"), 34675: Tag(UNDEFINED, b"p" * 40)}
+
 SOURCES: dict[str, tuple[Describe, bytes]] = {
     "tiff": (describe_tiff, write_tiff(*pyramid(64, 48, 3))),
     "tiff big-endian strips": (describe_tiff, write_tiff(PageSpec(tile=None), order=">")),
     "tiff subifds": (describe_tiff, write_tiff(_SUBIFDS, PageSpec(20, 15))),
     "bigtiff": (describe_tiff, write_tiff(*pyramid(64, 48, 2), big=True)),
+    "tiff index": (_describe_indexed, write_tiff(*pyramid(64, 48, 2, compression=7, tags=_JPEG))),
     "jp2": (describe_jp2, jp2.write_jp2()),
     "jp2 palette": (describe_jp2, jp2.write_jp2(_PALETTE + jp2.cdef((0, 0, 1)) + jp2.icc())),
     "codestream": (describe_jp2, jp2.Codestream().write()),

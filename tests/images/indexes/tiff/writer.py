@@ -4,7 +4,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-BYTE, ASCII, SHORT, LONG, RATIONAL, IFD, LONG8 = 1, 2, 3, 4, 5, 13, 16
+BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, IFD, LONG8 = 1, 2, 3, 4, 5, 7, 13, 16
 _CODES = {BYTE: "B", SHORT: "H", LONG: "I", IFD: "I", LONG8: "Q"}
 
 

@@ -1,0 +1,121 @@
+"""Which requests are answered by a tile as it is stored. Pure; `plan` for answers that nothing is decoded for."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+from images.decoders import resample
+from images.decoders.render import RenderRequest
+from images.decoders.resample import Span
+from images.iiif.geometry import Size
+from images.indexes.description import SourceDescription
+from images.indexes.ranges import ByteRange
+from images.indexes.tiff.index import ColourProfile, IndexedLevel, TiffIndex
+from images.indexes.tiff.splice import Frame
+
+_JPEG = 7
+_BLACK_IS_ZERO, _RGB, _YCBCR = 1, 2, 6
+_COMPONENTS = {_BLACK_IS_ZERO: 1, _RGB: 3, _YCBCR: 3}
+"""PhotometricInterpretation, and the samples that a JPEG for browsers has then."""
+
+_MOST_BYTES = 8 * 1024 * 1024
+"""Of a piece: it is held in memory by the web process. JPEG takes less for 2,000 × 2,000 pixels at any quality."""
+
+_DEFAULT_DOTS_PER_INCH = 72
+
+
+@dataclass(frozen=True, slots=True)
+class PassThrough:
+    """One stored piece that is the answer. `ranges`: the bytes of the source to read, `level`: its number, 0 is full.
+
+    `column` and `row` are those of the piece in its level, from 0.
+    """
+
+    ranges: tuple[ByteRange, ...]
+    level: int
+    column: int
+    row: int
+    frame: Frame
+    jpeg_tables: bytes
+
+
+def find_pass_through(index: TiffIndex, description: SourceDescription, request: RenderRequest) -> PassThrough | None:
+    """The piece that holds exactly the pixels that would be decoded and encoded for the request, if there is one.
+
+    Only sizes on the grid of a stored level come into question, so this agrees with `plan`, which then copies.
+    """
+    if not _leaves_pixels_alone(description, request):
+        return None
+    region, size = request.region, request.size
+    spans = (
+        Span(region.x, region.width, description.width, size.width),
+        Span(region.y, region.height, description.height, size.height),
+    )
+    step = resample.grid_step(spans)
+    number = None if step is None else _level_of_step(_sizes(description, index), step)
+    if step is None or number is None:
+        return None
+    level = index.levels[number]
+    if not _is_servable(level, request):
+        return None
+    return _find_piece(level, number, region.x // step, region.y // step, request)
+
+
+def _leaves_pixels_alone(description: SourceDescription, request: RenderRequest) -> bool:
+    return (
+        request.format == "jpg"
+        and request.quality == "default"
+        and request.degrees == "0"
+        and not request.mirrored
+        and description.orientation == 1
+        and not description.has_alpha
+    )
+
+
+def _sizes(description: SourceDescription, index: TiffIndex) -> tuple[tuple[int, int], ...]:
+    """Of the full image as described, then of its smaller versions."""
+    return ((description.width, description.height), *((level.width, level.height) for level in index.levels[1:]))
+
+
+@lru_cache(maxsize=4096)
+def _level_of_step(sizes: tuple[tuple[int, int], ...], step: int) -> int | None:
+    """The level that `plan` chooses for this scale factor, if that leaves nothing to scale; as `level_scale` has it."""
+    width, height = sizes[0]
+    best, best_scales = 0, (Fraction(1), Fraction(1))
+    for number, (level_width, level_height) in enumerate(sizes):
+        scales = resample.level_scale(width, level_width), resample.level_scale(height, level_height)
+        best_width, best_height = sizes[best]
+        if min(scales) * step >= 1 and level_width * level_height < best_width * best_height:
+            best, best_scales = number, scales
+    return best if best_scales == (Fraction(1, step), Fraction(1, step)) else None
+
+
+def _is_servable(level: IndexedLevel, request: RenderRequest) -> bool:
+    """Whether a JPEG of the level's pieces means the same to a browser as the level does to a decoder."""
+    is_srgb = level.colour_profile is ColourProfile.SRGB and level.photometric != _BLACK_IS_ZERO
+    has_right_colours = level.colour_profile is ColourProfile.NONE or (is_srgb and request.options.icc == "srgb")
+    has_place_for_density = level.photometric != _RGB or request.options.dots_per_inch is None
+    return (
+        level.compression == _JPEG
+        and _COMPONENTS.get(level.photometric) == level.samples_per_pixel
+        and level.bits_per_sample == 8
+        and (level.is_contiguous or level.samples_per_pixel == 1)
+        and has_right_colours
+        and has_place_for_density
+    )
+
+
+def _find_piece(level: IndexedLevel, number: int, x: int, y: int, request: RenderRequest) -> PassThrough | None:
+    """The piece that begins at `x` and `y`, in pixels of the level, if it ends where the request does."""
+    column, off_x = divmod(x, level.piece_width)
+    row, off_y = divmod(y, level.piece_height)
+    shown = Size(min(level.piece_width, level.width - x), min(level.piece_height, level.height - y))
+    if off_x or off_y or shown != request.size:
+        return None
+    found = level.piece_range(column, row)
+    if found is None or found.length > _MOST_BYTES:
+        return None
+    stored = Size(level.piece_width, level.piece_height) if level.is_tiled else shown
+    dots_per_inch = request.options.dots_per_inch or _DEFAULT_DOTS_PER_INCH
+    frame = Frame(stored, shown, level.samples_per_pixel, level.photometric == _RGB, dots_per_inch)
+    return PassThrough((found,), number, column, row, frame, level.jpeg_tables)

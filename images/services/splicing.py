@@ -1,0 +1,64 @@
+"""Answers that are a stored tile: one read of the source, no decoder, nothing kept in the derivative cache.
+
+Reading a tile from its source costs no more than reading it from the cache, and keeping it there would cost a write.
+"""
+
+import logging
+
+from caching.derivatives import Derivative
+from images.conf import conf
+from images.decoders.pass_through import PassThrough, find_pass_through
+from images.decoders.render import RenderRequest
+from images.iiif.output import OutputFormat
+from images.iiif.request import ResolvedRequest
+from images.indexes.description import SourceFormat
+from images.indexes.errors import IndexingError
+from images.indexes.tiff.splice import SPLICE_REVISION, splice
+from images.selectors.images import ServedImage
+from images.selectors.indexes import find_index
+from images.sources.registry import open_source
+
+logger = logging.getLogger(__name__)
+
+_JPEG = 7
+"""Value of Compression in a TIFF (TIFF Technical Note 2)."""
+
+
+def passes_through(served: ServedImage, resolved: ResolvedRequest) -> bool:
+    """Whether a stored tile may be the answer to a JPEG request for this image; which one needs the index."""
+    description = served.description
+    return (
+        resolved.format is OutputFormat.JPG
+        and description.source_format is SourceFormat.TIFF
+        and description.detail.get("compression") == _JPEG
+        and conf.passes_through
+    )
+
+
+def splice_fingerprint(served: ServedImage, resolved: ResolvedRequest) -> str:
+    """What pass-through adds to the name of the bytes; nothing where there is none."""
+    return f",splice=r{SPLICE_REVISION}" if passes_through(served, resolved) else ""
+
+
+def find_stored_piece(served: ServedImage, resolved: ResolvedRequest, request: RenderRequest) -> PassThrough | None:
+    """The stored tile that is the answer, if it is one. Reads nothing of the source."""
+    if not passes_through(served, resolved):
+        return None
+    index = find_index(served)
+    return None if index is None else find_pass_through(index, served.description, request)
+
+
+def image_splice(served: ServedImage, found: PassThrough) -> Derivative | None:
+    """The stored tile as a JPEG file; None where it isn't fit to be one, so that it has to be decoded.
+
+    Raises SourceError.
+    """
+    with open_source(served.location, etag=served.etag) as reader:
+        pieces = reader.read_many(found.ranges)
+        reader.verify()
+    try:
+        body = splice(found.jpeg_tables, b"".join(pieces), found.frame)
+    except IndexingError as error:
+        logger.debug("Image %s, level %d: %s", served.identifier, found.level, error.detail)
+        return None
+    return Derivative(OutputFormat.JPG.media_type, len(body), iter((body,)), "bypassed")
