@@ -1,4 +1,4 @@
-"""Log formatters (structlog), and the filter that keeps secrets out of every log line."""
+"""Log formatters (structlog), which keep secrets out of every line."""
 
 import logging
 import re
@@ -30,20 +30,20 @@ def redact(text: str) -> str:
     return text
 
 
-class RedactionFilter(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = redact(record.getMessage())
-        record.args = ()
-        return True
+class _Redacting(structlog.stdlib.ProcessorFormatter):
+    """Redacts the finished line: a secret may also stand in a traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
 
 
 def console_formatter() -> logging.Formatter:
     """Plain lines; tracebacks without local variables, which may hold secrets."""
-    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_PROCESSORS, processor=_CONSOLE)
+    return _Redacting(foreign_pre_chain=_PROCESSORS, processor=_CONSOLE)
 
 
 def json_formatter() -> logging.Formatter:
-    return structlog.stdlib.ProcessorFormatter(
+    return _Redacting(
         foreign_pre_chain=(*_PROCESSORS, structlog.processors.format_exc_info),
         processor=structlog.processors.JSONRenderer(),
     )

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 
 from django.conf import settings
-from django.core.exceptions import DisallowedHost
+from django.core.exceptions import DisallowedHost, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import resolve
 
@@ -59,6 +59,8 @@ class IIIFMiddleware:
             return error_response(404, "not_found", "There is nothing at this address.")
         except DisallowedHost:
             return error_response(400, "unknown_host", "This server is not reached under that host name.")
+        except SuspiciousOperation:
+            return error_response(400, "bad_request", "The request has too many or malformed arguments.")
         except Exception:
             logger.exception("an IIIF request failed", extra={"path": request.path_info[:500]})
             return error_response(500, "internal_error", "The fault is ours and was recorded.")
@@ -75,7 +77,8 @@ class TrustedProxyMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         forwarded = {name: request.META.pop(name, "") for name in _FORWARDED}
         if any(forwarded.values()) and self._is_trusted(request.META.get("REMOTE_ADDR", "")):
-            self._apply(request, {name: value.split(",")[0].strip() for name, value in forwarded.items()})
+            # The last value is the one that our own proxy wrote; the ones before may come from anybody.
+            self._apply(request, {name: value.split(",")[-1].strip() for name, value in forwarded.items()})
         return self.get_response(request)
 
     def _is_trusted(self, address: str) -> bool:

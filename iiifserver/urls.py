@@ -19,7 +19,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
-handler400 = "images.views.pages.bad_request_view"
-handler403 = "images.views.pages.forbidden_view"
-handler404 = "images.views.pages.not_found_view"
-handler500 = "images.views.pages.server_error_view"
+handler400 = "images.views.failures.bad_request_view"
+handler403 = "images.views.failures.forbidden_view"
+handler404 = "images.views.failures.not_found_view"
+handler500 = "images.views.failures.server_error_view"

@@ -1,5 +1,6 @@
 """System checks: every setting of the image app makes sense, and the libraries are the ones that were tested."""
 
+import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,6 +55,8 @@ def check_settings(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[Ch
         messages.append(Error("DECODE_ISOLATION must be pool or thread.", id="images.E004"))
     if settings.IIIF_PASS_THROUGH not in (True, False):
         messages.append(Error("IIIF_PASS_THROUGH must be True or False.", id="images.E008"))
+    if settings.DECODE_DEAR_PROCESSES > settings.DECODE_PROCESSES:
+        messages.append(Error("DECODE_DEAR_PROCESSES cannot be above DECODE_PROCESSES.", id="images.E009"))
     if settings.IIIF_MAX_HEIGHT is not None and settings.IIIF_MAX_WIDTH is None:
         messages.append(Error("IIIF_MAX_HEIGHT needs IIIF_MAX_WIDTH (Image API 3.0, section 5.3).", id="images.E005"))
     return messages + _check_base_url() + _check_http_sources(conf)
@@ -69,8 +72,13 @@ def _check_http_sources(conf: ImagesConf) -> list[CheckMessage]:
 
 def _check_base_url() -> list[CheckMessage]:
     url = settings.IIIF_BASE_URL
-    if url and not url.startswith(("http://", "https://")):
-        return [Error(f"IIIF_BASE_URL must begin with http:// or https://, not {url!r}.", id="images.E006")]
+    if url and (not url.startswith(("http://", "https://")) or "?" in url or "#" in url):
+        return [Error(f"IIIF_BASE_URL must be http:// or https:// and a host, not {url!r}.", id="images.E006")]
+    try:
+        for network in settings.IIIF_TRUSTED_PROXIES:
+            ipaddress.ip_network(network, strict=False)
+    except ValueError as error:
+        return [Error(f"TRUSTED_PROXIES must be addresses or networks: {error}.", id="images.E008")]
     return []
 
 

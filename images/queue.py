@@ -16,10 +16,11 @@ def enqueue(task_name: str, *args: int | str) -> None:
     A broker that cannot be reached is logged and otherwise ignored: the record says what is to be done, and the beat
     task `images.requeue_stalled` sends it again.
     """
-    transaction.on_commit(partial(_send, task_name, args))
+    transaction.on_commit(partial(enqueue_now, task_name, *args))
 
 
-def _send(task_name: str, args: tuple[int | str, ...]) -> None:
+def enqueue_now(task_name: str, *args: int | str) -> None:
+    """Send `task_name` at once: for what hangs on no transaction. A broker that is away is logged, as above."""
     task = current_app.tasks.get(task_name)
     try:
         if task is not None:

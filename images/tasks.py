@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from images.services import ingest, thumbnails
+from images.services import ingest, registration, thumbnails
 
 
 @shared_task(
@@ -16,7 +16,13 @@ def ingest_task(image_id: int) -> None:
     ingest.image_ingest(image_id)
 
 
-@shared_task(name="images.refresh")
+@shared_task(
+    name="images.refresh",
+    autoretry_for=(ingest.IngestRetryError,),
+    retry_backoff=5,
+    retry_jitter=True,
+    max_retries=10,
+)
 def refresh_task(image_id: int) -> None:
     ingest.image_refresh(image_id)
 
@@ -24,6 +30,11 @@ def refresh_task(image_id: int) -> None:
 @shared_task(name="images.thumbnails")
 def thumbnails_task(image_id: int) -> None:
     thumbnails.image_make_thumbnails(image_id)
+
+
+@shared_task(name="images.sweep_uploads")
+def sweep_uploads_task() -> None:
+    registration.uploads_sweep()
 
 
 @shared_task(name="images.requeue_stalled")

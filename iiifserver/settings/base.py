@@ -143,10 +143,12 @@ CELERY_TASK_ROUTES = {
     "images.refresh": {"queue": "ingest"},
     "images.thumbnails": {"queue": "derivatives"},
     "images.requeue_stalled": {"queue": "caching"},
+    "images.sweep_uploads": {"queue": "caching"},
     "caching.*": {"queue": "caching"},
 }
 CELERY_BEAT_SCHEDULE = {
     "requeue-stalled-images": {"task": "images.requeue_stalled", "schedule": 60.0},
+    "sweep-uploads": {"task": "images.sweep_uploads", "schedule": 86_400.0},
     "sweep-derivatives": {"task": "caching.sweep", "schedule": 600.0},
 }
 
@@ -203,8 +205,8 @@ IIIF_DERIVATIVE_CACHE_BACKEND: dict[str, Any] = {
 DECODE_ISOLATION = env.DECODE_ISOLATION
 DECODE_PROCESSES = max(2, (os.cpu_count() or 1) // max(1, env.WEB_WORKERS))
 DECODE_DEAR_PROCESSES = max(1, DECODE_PROCESSES // 2)
-DECODE_QUEUE_LENGTH = 64
-DECODE_QUEUE_SECONDS = 10.0
+DECODE_QUEUE_LENGTH = max(2, env.WEB_THREADS // 2)
+DECODE_QUEUE_SECONDS = 5.0
 DECODE_WALL_SECONDS = 30.0
 DECODE_CPU_SECONDS = 60
 DECODE_MEMORY_BYTES = 2 * 2**30
@@ -213,13 +215,12 @@ DECODE_MEMORY_BYTES = 2 * 2**30
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"redact": {"()": "iiifserver.logs.RedactionFilter"}},
     "formatters": {
         "console": {"()": "iiifserver.logs.console_formatter"},
         "json": {"()": "iiifserver.logs.json_formatter"},
     },
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": env.LOG_FORMAT, "filters": ["redact"]},
+        "stderr": {"class": "logging.StreamHandler", "formatter": env.LOG_FORMAT},
     },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {

@@ -9,11 +9,13 @@ from django.utils.translation import gettext_lazy as _
 
 from images.conf import conf
 from images.models import Image
-from images.services.registration import upload_store
+from images.services.stores import store_for_uploads
+
+UPLOAD_KEY = "upload"
 
 
 class ImageForm(forms.ModelForm[Image]):
-    """`source_changed` tells, after validation, whether the record must be ingested anew."""
+    """Where `upload` is given, store and key stand for it until the admin has kept the file."""
 
     upload = forms.FileField(
         label=_("Upload"),
@@ -48,10 +50,6 @@ class ImageForm(forms.ModelForm[Image]):
             "max_area",
         ]
 
-    @property
-    def source_changed(self) -> bool:
-        return self.instance._state.adding or bool({"upload", "store", "key", "url"} & set(self.changed_data))  # noqa: SLF001 - Django documents it
-
     def clean_upload(self) -> UploadedFile[bytes] | None:
         upload: UploadedFile[bytes] | None = self.cleaned_data.get("upload")
         if upload is not None and (upload.size or 0) > conf.upload_max_bytes:
@@ -61,18 +59,11 @@ class ImageForm(forms.ModelForm[Image]):
         return upload
 
     def clean_metadata(self) -> Any:
-        rows = self.cleaned_data.get("metadata") or []
-        if not isinstance(rows, list) or not all(
-            isinstance(row, dict) and {"label", "value"} <= set(row) for row in rows
-        ):
-            raise ValidationError(_('Metadata is a list of {"label": …, "value": …}.'))
-        return rows
+        return self.cleaned_data.get("metadata") or []
 
     def clean(self) -> dict[str, Any]:
         super().clean()
         cleaned = self.cleaned_data
-        upload = cleaned.get("upload")
-        if upload is not None and not self.errors:
-            reference = upload_store(upload.chunks(), upload.name or "")
-            cleaned["store"], cleaned["key"], cleaned["url"] = reference.store, reference.key, ""
+        if cleaned.get("upload") is not None:  # it is kept by the admin, once everything else is valid
+            cleaned["store"], cleaned["key"], cleaned["url"] = store_for_uploads(), UPLOAD_KEY, ""
         return cleaned

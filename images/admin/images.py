@@ -15,7 +15,7 @@ from images.iiif.identifiers import encode_identifier
 from images.models import Collection, Image, ImageState, Store, Tiling
 from images.queue import enqueue
 from images.selectors.images import forget_served_image
-from images.services.registration import image_reingest, image_save
+from images.services.registration import image_reingest, image_save, upload_discard, upload_store
 from images.templatetags.iiif_urls import format_name
 
 _SIGNS = {
@@ -157,11 +157,18 @@ class ImageAdmin(admin.ModelAdmin[Image]):
         )
 
     def save_model(self, _request: HttpRequest, obj: Image, form: Any, _change: bool) -> None:  # noqa: FBT001
-        if form.source_changed:
-            image_save(obj)
-        else:
-            obj.save()
-        forget_served_image(obj.identifier)
+        forget_served_image(form.initial.get("identifier", obj.identifier))
+        upload = form.cleaned_data.get("upload")
+        if upload is None:
+            image_save(obj, set(form.changed_data))
+            return
+        reference = upload_store(upload.chunks(), upload.name or "")
+        obj.store, obj.key, obj.url = reference.store, reference.key, ""
+        try:
+            image_save(obj, {*form.changed_data, "store", "key", "url"} - {"upload"})
+        except Exception:
+            upload_discard(reference)
+            raise
 
     @admin.action(description=_("Read the source again"), permissions=["change"])
     def reingest_selected(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:

@@ -1,6 +1,7 @@
 import uuid
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator, ProhibitNullCharactersValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -10,6 +11,8 @@ from images.iiif.identifiers import validate_identifier
 from images.models.collection import Collection
 from images.models.store import Store
 
+_RESERVED_STARTS = frozenset({"2", "3", "presentation"})
+
 
 class ImageState(models.TextChoices):
     PENDING = "pending", _("Waiting")
@@ -18,11 +21,30 @@ class ImageState(models.TextChoices):
     FAILED = "failed", _("Failed")
 
 
+_no_null = ProhibitNullCharactersValidator()
+_at_least_one = MinValueValidator(1)
+
+
 def validate_identifier_field(value: str) -> None:
+    """An identifier that every address of the server can name (images.iiif.path, iiifserver.urls)."""
     try:
         validate_identifier(value)
     except IIIFError as error:
         raise ValidationError(str(error), code=error.code) from error
+    if value.split("/", maxsplit=1)[0] in _RESERVED_STARTS or value.rsplit("/", maxsplit=1)[-1] == "info.json":
+        detail = _("An identifier cannot begin with 2/, 3/ or presentation/ and not end in info.json.")
+        raise ValidationError(detail, code="reserved")
+
+
+def validate_metadata(value: object) -> None:
+    """Rows of a label and a value, as manifests and pages show them."""
+    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+        raise ValidationError(_("Metadata is a list of rows with a label and a value."))
+    for row in value:
+        if set(row) != {"label", "value"} or not all(isinstance(text, str) for text in row.values()):
+            raise ValidationError(_("Each row of the metadata has a label and a value, both texts."))
+        for text in row.values():
+            _no_null(text)
 
 
 class Image(models.Model):
@@ -34,23 +56,23 @@ class Image(models.Model):
 
     uuid = models.UUIDField(_("UUID"), unique=True, default=uuid.uuid4, editable=False)
     identifier = models.CharField(_("identifier"), max_length=500, unique=True, validators=[validate_identifier_field])
-    label = models.CharField(_("label"), max_length=500, blank=True)
+    label = models.CharField(_("label"), max_length=500, blank=True, validators=[_no_null])
     collection = models.ForeignKey(
         Collection, models.SET_NULL, null=True, blank=True, related_name="images", verbose_name=_("collection")
     )
     rights = models.URLField(
         _("rights"), max_length=500, blank=True, help_text=_("Creative Commons or RightsStatements.org URI")
     )
-    attribution = models.CharField(_("attribution"), max_length=1000, blank=True)
+    attribution = models.CharField(_("attribution"), max_length=1000, blank=True, validators=[_no_null])
     metadata = models.JSONField(
         _("metadata"),
         default=list,
         blank=True,
         help_text=_('Rows that viewers show, as JSON: [{"label": "Date", "value": "1877"}]'),
     )
-    max_width = models.PositiveIntegerField(_("maximum width"), null=True, blank=True)
-    max_height = models.PositiveIntegerField(_("maximum height"), null=True, blank=True)
-    max_area = models.PositiveBigIntegerField(_("maximum area"), null=True, blank=True)
+    max_width = models.PositiveIntegerField(_("maximum width"), null=True, blank=True, validators=[_at_least_one])
+    max_height = models.PositiveIntegerField(_("maximum height"), null=True, blank=True, validators=[_at_least_one])
+    max_area = models.PositiveBigIntegerField(_("maximum area"), null=True, blank=True, validators=[_at_least_one])
 
     store = models.ForeignKey(
         Store, models.PROTECT, null=True, blank=True, related_name="images", verbose_name=_("store")

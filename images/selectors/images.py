@@ -16,7 +16,7 @@ from images.conf import conf
 from images.iiif.geometry import Size
 from images.iiif.limits import Limits
 from images.indexes.description import SourceDescription
-from images.models import Image, ImageState, StoreKind
+from images.models import Image, ImageState, StoreKind, Tiling
 from images.sources.location import Location
 
 _MEMO_ENTRIES = 4096  # a few KB each
@@ -146,7 +146,9 @@ def _read_served_image(identifier: str) -> ServedImage:
     if image is None:
         raise ImageNotFoundError(f"There is no image {identifier!r}.")
     tiling = getattr(image, "tiling", None)
-    if tiling is None or tiling.version != image.version or image.error_code == "quarantined":
+    if tiling is None or tiling.schema != Tiling.SCHEMA or tiling.version != image.version:
+        raise ImageNotReadyError(identifier, image.state, image.error_detail)
+    if image.error_code == "quarantined":
         raise ImageNotReadyError(identifier, image.state, image.error_detail)
     description = SourceDescription.from_json(tiling.description)
     return ServedImage(
@@ -187,11 +189,11 @@ def _narrowed(limits: Limits, image: Image) -> Limits:
     def smaller(first: int | None, second: int | None) -> int | None:
         return min((value for value in (first, second) if value is not None), default=None)
 
-    return Limits(
-        max_width=smaller(limits.max_width, image.max_width),
-        max_height=smaller(limits.max_height, image.max_height),
-        max_area=smaller(limits.max_area, image.max_area),
-    )
+    own = Limits(max_width=image.max_width, max_height=image.max_height, max_area=image.max_area)
+    width = smaller(limits.max_width, own.max_width)
+    height = smaller(limits.effective_max_height, own.effective_max_height)
+    area = smaller(limits.max_area, own.max_area)
+    return Limits(max_width=width, max_height=None if height == width else height, max_area=area)
 
 
 def list_gallery(page: int, per_page: int, search: str = "") -> GalleryPage:

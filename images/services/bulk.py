@@ -4,7 +4,8 @@ import csv
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ValidationError
 
@@ -14,6 +15,8 @@ from images.services.registration import (
     SourceReference,
     UploadTooLargeError,
     image_register,
+    image_reingest,
+    image_save,
     upload_store,
     validation_messages,
 )
@@ -73,7 +76,19 @@ def collect_items(
         if len(items) != 1:
             raise BulkError(f"--id names one image, but {len(items)} were given.")
         items = [_replaced(items[0], identifier=identifier)]
+    _require_different(items)
     return [_replaced(item, collection=collection or "", copy=copy) for item in items]
+
+
+def _require_different(items: list[BulkItem]) -> None:
+    seen: dict[str, str] = {}
+    for item in items:
+        if item.identifier in seen:
+            raise BulkError(
+                f"{seen[item.identifier]} and {item.name} would both be {item.identifier!r}. Name a folder above both, "
+                "or give identifiers with --csv."
+            )
+        seen[item.identifier] = item.name
 
 
 def _replaced(item: BulkItem, **values: str | bool) -> BulkItem:
@@ -86,7 +101,7 @@ def _expand(source: str, store: str | None) -> Iterator[BulkItem]:
         yield BulkItem(identifier=source, name=source, store=store, key=source)
         return
     if source.startswith(("http://", "https://")):
-        yield BulkItem(identifier=source.rpartition("/")[2] or source, name=source, url=source)
+        yield BulkItem(identifier=_name_in_url(source), name=source.partition("?")[0], url=source)
         return
     path = Path(source).expanduser()
     if path.is_dir():
@@ -102,6 +117,12 @@ def _expand(source: str, store: str | None) -> Iterator[BulkItem]:
         yield BulkItem(identifier=path.name, name=source, path=path, root=path.parent)
     else:
         raise BulkError(f"There is no file or folder {source!r}.")
+
+
+def _name_in_url(url: str) -> str:
+    """The last part of a URL's path: a query may hold secrets, and an identifier is public."""
+    parts = urlsplit(url)
+    return PurePosixPath(unquote(parts.path)).name or parts.hostname or "image"
 
 
 def _rows(csv_file: Path, store: str | None) -> Iterator[BulkItem]:
@@ -131,11 +152,22 @@ def ingest_item(item: BulkItem, *, queue: bool) -> Outcome:
     """Register one image, replacing what its identifier named before; with `queue` a worker reads it."""
     try:
         registration = image_register(item.identifier, _reference(item), replace=True, queue=queue, **_fields(item))
+        if not registration.changed:
+            _read_again(registration.image, _fields(item), queue=queue)
     except ValidationError as error:
         return Outcome(error=validation_messages(error))
     except (UploadTooLargeError, OSError) as error:
         return Outcome(error=str(error))
     return Outcome(pk=registration.image.pk)
+
+
+def _read_again(image: Image, fields: dict[str, object], *, queue: bool) -> None:
+    """What is ingested once more is read once more: its file may have been mended or replaced."""
+    for name, value in fields.items():
+        setattr(image, name, value)
+    if fields:
+        image_save(image, set(fields))
+    image_reingest(image.pk, queue=queue)
 
 
 def _reference(item: BulkItem) -> SourceReference:

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from images.conf import conf
-from images.decoders.errors import DecodeError, OverloadedError
+from images.decoders.errors import DecodeError, DecoderDiedError, OverloadedError
 from images.decoders.execute import describe_inspected
 from images.indexes.description import SourceDescription, SourceFormat
 from images.indexes.errors import IndexingError
@@ -30,6 +30,9 @@ from images.sources.registry import open_source
 logger = logging.getLogger(__name__)
 
 _HEAD_BYTES = 64
+_REQUEUE_AT_ONCE = 500  # a tick of beat a minute; more would only wait in the broker instead of in the database
+_LOOK_AGAIN = timedelta(hours=1)
+_RECOVERABLE = ("source_not_found", "source_unreachable", "source_forbidden")
 _NATIVE_TILE_PIXELS = range(128, 1025)  # smaller means too many requests, larger too much for one
 
 
@@ -65,20 +68,29 @@ def image_ingest(pk: int) -> Image | None:
     else:
         _commit(image, facts)
     forget_served_image(image.identifier)
-    image.refresh_from_db()
-    return image
+    return Image.objects.filter(pk=pk).first()
 
 
 def image_refresh(pk: int) -> bool:
-    """Has the source changed since it was indexed? If so, ingest it anew. True where it had."""
-    image = Image.objects.select_related("store", "tiling").defer("tiling__index").get(pk=pk)
+    """Has the source changed since it was indexed? If so, ingest it anew. True where it had.
+
+    A source that cannot be had just now has not changed: what is known of it stays. Raises IngestRetryError then.
+    """
+    image = Image.objects.select_related("store", "tiling").defer("tiling__index").filter(pk=pk).first()
+    if image is None:
+        return False
     tiling = getattr(image, "tiling", None)
     try:
         with open_source(image_location(image)) as reader:
             etag = reader.stat().etag
     except SourceError as error:
-        etag = f"error:{error}"
-    if tiling is not None and tiling.etag == etag:
+        if error.is_transient:
+            raise IngestRetryError(str(error)) from error
+        if image.state == ImageState.READY:
+            logger.warning("The source of image %s cannot be read: %s", image.identifier, error)
+            return False
+        etag = ""
+    if tiling is not None and tiling.etag == etag and image.state == ImageState.READY:
         return False
     changed = Image.objects.filter(pk=pk, state__in=(ImageState.READY, ImageState.FAILED)).update(
         state=ImageState.PENDING, state_changed=timezone.now(), attempts=0
@@ -97,10 +109,27 @@ def images_requeue_stalled() -> int:
     for image in stalled.filter(attempts__gte=conf.ingest_attempts)[:1000]:
         detail = f"The server stopped {image.attempts} times while it was reading this image."
         _finish(image, state=ImageState.FAILED, error_code="poison", error_detail=detail, error_technical="")
-    requeued = list(stalled.filter(attempts__lt=conf.ingest_attempts).values_list("pk", flat=True)[:10_000])
+    requeued = list(stalled.filter(attempts__lt=conf.ingest_attempts).values_list("pk", flat=True)[:_REQUEUE_AT_ONCE])
+    Image.objects.filter(pk__in=requeued).update(state=ImageState.PENDING, state_changed=timezone.now())
+    fresh = _outdated() + _recoverable()
+    Image.objects.filter(pk__in=fresh).update(state=ImageState.PENDING, state_changed=timezone.now(), attempts=0)
+    requeued += fresh
     for pk in requeued:
         enqueue("images.ingest", pk)
     return len(requeued)
+
+
+def _outdated() -> list[int]:
+    """Images that were indexed by an older version of this program, in a form that is no longer read."""
+    outdated = Image.objects.filter(state=ImageState.READY, tiling__schema__lt=Tiling.SCHEMA)
+    return list(outdated.values_list("pk", flat=True)[:_REQUEUE_AT_ONCE])
+
+
+def _recoverable() -> list[int]:
+    """Images that failed because their source could not be had: a share that was away comes back by itself."""
+    before = timezone.now() - _LOOK_AGAIN
+    failed = Image.objects.filter(state=ImageState.FAILED, error_code__in=_RECOVERABLE, state_changed__lt=before)
+    return list(failed.values_list("pk", flat=True)[:_REQUEUE_AT_ONCE])
 
 
 def _claim(pk: int) -> Image | None:
@@ -112,7 +141,7 @@ def _claim(pk: int) -> Image | None:
     )
     if not claimed:
         return None
-    return Image.objects.select_related("store").get(pk=pk)
+    return Image.objects.select_related("store").filter(pk=pk).first()
 
 
 def _read_source(image: Image) -> SourceFacts:
@@ -167,7 +196,10 @@ def _commit(image: Image, facts: SourceFacts) -> None:
     description, now = facts.description, timezone.now()
     tile_width, tile_height = _tile_size(description)
     with transaction.atomic():
-        version = Image.objects.select_for_update().values_list("version", flat=True).get(pk=image.pk) + 1
+        current = Image.objects.select_for_update().values_list("version", flat=True).filter(pk=image.pk).first()
+        if current is None:
+            return  # it was deleted meanwhile
+        version = current + 1
         committed = _finish(
             image,
             state=ImageState.READY,
@@ -215,7 +247,11 @@ def _tile_size(description: SourceDescription) -> tuple[int, int]:
 
 def _is_transient(error: Exception) -> bool:
     """Whether the same try may go better later without anybody changing anything."""
-    return isinstance(error, OverloadedError) or (isinstance(error, SourceError) and error.is_transient)
+    if isinstance(error, OverloadedError | DecoderDiedError):
+        return True
+    if isinstance(error, DecodeError):
+        return error.code == "out_of_time"  # a busy machine
+    return isinstance(error, SourceError) and error.is_transient
 
 
 def _fail(image: Image, error: IndexingError | SourceError | DecodeError) -> None:
@@ -228,7 +264,8 @@ def _fail(image: Image, error: IndexingError | SourceError | DecodeError) -> Non
             error_detail=error.detail,
             error_technical=getattr(error, "technical", "") or repr(error.__cause__ or error),
         )
-        if failed and not _is_transient(error):  # what was indexed before no longer describes the source
+        if failed and isinstance(error, IndexingError | DecodeError) and not _is_transient(error):
+            # What was indexed before no longer describes the source, which was read just now and is something else.
             Tiling.objects.filter(image_id=image.pk).delete()
 
 

@@ -1,21 +1,37 @@
 """Registering images: a record in state pending, and a task that reads its source."""
 
 import os
+import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from images.conf import conf
 from images.models import Image, ImageState, Store
 from images.queue import enqueue
 from images.selectors.images import forget_served_image
-from images.services.stores import store_for_folder, store_for_uploads
+from images.services.stores import UPLOADS, store_for_folder, store_for_uploads
+
+_ORPHAN_SECONDS = 86_400  # longer than any upload and its registration take
+
+
+_SOURCE_FIELDS = ("store", "key", "url")
+_PENDING_FIELDS = (
+    "state",
+    "state_changed",
+    "attempts",
+    "decoder_deaths",
+    "error_code",
+    "error_detail",
+    "error_technical",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +74,15 @@ def image_register(
     The same identifier with the same source again changes nothing. Raises ValidationError naming each wrong field, and
     IdentifierTakenError for another source, unless `replace` is set: then the image is ingested anew from there.
     """
+    try:
+        return _register(identifier, source, fields, replace=replace, queue=queue)
+    except IntegrityError:  # somebody else registered it in this moment: now it is there
+        return _register(identifier, source, fields, replace=replace, queue=queue)
+
+
+def _register(
+    identifier: str, source: SourceReference, fields: Mapping[str, Any], *, replace: bool, queue: bool
+) -> Registration:
     with transaction.atomic():
         image = Image.objects.select_for_update().filter(identifier=identifier).first()
         if image is not None and _has_source(image, source):
@@ -68,17 +93,27 @@ def image_register(
         image.store, image.key, image.url = source.store, source.key, source.url
         for name, value in fields.items():
             setattr(image, name, value)
-        image_save(image, queue=queue)
+        image.full_clean(validate_unique=False)
+        image_save(image, {*_SOURCE_FIELDS, *fields}, queue=queue)
     return Registration(image, changed=True)
 
 
-def image_save(image: Image, *, queue: bool = True) -> None:
-    """Save a record whose source is new or has moved, as pending, and queue its ingest. Raises ValidationError."""
-    image.full_clean()
-    _mark_pending(image)
-    image.save()
-    if queue:
+def image_save(image: Image, changed: Collection[str], *, queue: bool = True) -> None:
+    """Save the `changed` fields of a record; where its source is among them, or it is new, queue its ingest.
+
+    Nothing else is written: an instance that was read a while ago must not put back the version that a worker has
+    committed meanwhile.
+    """
+    is_new = image._state.adding  # noqa: SLF001 - Django documents it
+    moved = is_new or not {*_SOURCE_FIELDS}.isdisjoint(changed)
+    written = {*changed, "modified"}
+    if moved:
+        _mark_pending(image)
+        written |= {*_PENDING_FIELDS}
+    image.save(update_fields=None if is_new else written)
+    if moved and queue:
         enqueue("images.ingest", image.pk)
+    transaction.on_commit(partial(forget_served_image, image.identifier))
 
 
 def image_reingest(pk: int, *, queue: bool = True) -> None:
@@ -86,7 +121,7 @@ def image_reingest(pk: int, *, queue: bool = True) -> None:
     with transaction.atomic():
         image = Image.objects.select_for_update().get(pk=pk)
         _mark_pending(image)
-        image.save()
+        image.save(update_fields={*_PENDING_FIELDS, "modified"})
         if queue:
             enqueue("images.ingest", pk)
     forget_served_image(image.identifier)
@@ -110,6 +145,28 @@ def register_local(path: Path, identifier: str, **fields: Any) -> Registration:
     path = path.resolve()
     source = SourceReference(store=store_for_folder(path.parent), key=path.name)
     return image_register(identifier, source, replace=True, **fields)
+
+
+def upload_discard(source: SourceReference) -> None:
+    """Remove an upload that no record names after all."""
+    if source.store is not None:
+        (Path(source.store.root) / source.key).unlink(missing_ok=True)
+
+
+def uploads_sweep() -> int:
+    """Remove uploads of more than a day ago that no record names: replaced, deleted, or left by a crash.
+
+    Returns how many.
+    """
+    root = conf.upload_dir
+    known = set(Image.objects.filter(store__name=UPLOADS).values_list("key", flat=True))
+    before = time.time() - _ORPHAN_SECONDS
+    removed = 0
+    for path in root.iterdir() if root.is_dir() else ():
+        if path.is_file() and path.name not in known and path.stat().st_mtime < before:
+            path.unlink(missing_ok=True)
+            removed += 1
+    return removed
 
 
 def upload_store(chunks: Iterable[bytes], file_name: str) -> SourceReference:

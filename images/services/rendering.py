@@ -1,10 +1,11 @@
 """From a served image and a resolved request to encoded bytes, through the derivative cache."""
 
 import logging
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.core.cache import cache
 from django.db.models import F
 
 from caching.derivatives import Derivative, Production, get_derivative_cache
@@ -18,7 +19,7 @@ from images.iiif.canonical import derivative_parameters
 from images.iiif.output import OutputFormat
 from images.iiif.request import ResolvedRequest
 from images.models import Image, ImageState
-from images.queue import enqueue
+from images.queue import enqueue_now
 from images.selectors.images import ServedImage, forget_served_image
 from images.services.decoding import get_runner
 from images.services.proof import source_data
@@ -30,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 _STREAMED_FORMATS = frozenset({OutputFormat.JPG, OutputFormat.PNG})
 _REFRESH_EVERY_SECONDS = 10
+_REFRESHES = 10_000
+_refreshes: dict[int, float] = {}
+_refreshes_lock = threading.Lock()
 
 
 def derivative_key(served: ServedImage, resolved: ResolvedRequest) -> DerivativeKey:
@@ -97,12 +101,14 @@ def _produce(served: ServedImage, resolved: ResolvedRequest) -> Iterator[bytes]:
             open_source(served.location, etag=served.etag) as reader,
             source_data(reader) as data,
         ):
-            rendered = get_runner().run(job, data)
-            try:
-                yield from rendered.chunks
-            finally:
-                rendered.close()
+            with get_runner().run(job, data) as rendered:
+                last = b""
+                for chunk in rendered.chunks:
+                    if last:
+                        yield last
+                    last = chunk
             reader.verify()
+            yield last  # the last piece leaves only when the others are known to be of one version
     except DecoderDiedError:
         _count_death(served)
         raise
@@ -119,8 +125,14 @@ def _refreshing_what_changed(served: ServedImage) -> Iterator[None]:
 
 def _refresh_soon(served: ServedImage) -> None:
     """Ask a worker to look at the source, once in a while however many requests find it changed."""
-    if cache.add(f"images.refresh.{served.pk}", 1, _REFRESH_EVERY_SECONDS):
-        enqueue("images.refresh", served.pk)
+    now = time.monotonic()
+    with _refreshes_lock:
+        if now - _refreshes.get(served.pk, float("-inf")) < _REFRESH_EVERY_SECONDS:
+            return
+        if len(_refreshes) > _REFRESHES:
+            _refreshes.clear()
+        _refreshes[served.pk] = now
+    threading.Thread(target=enqueue_now, args=("images.refresh", served.pk), name="refresh", daemon=True).start()
 
 
 def _count_death(served: ServedImage) -> None:

@@ -21,6 +21,8 @@ def store_for_folder(folder: Path) -> Store:
     base = slugify(folder.name)[:80] or "folder"
     for number in range(1, _NAME_ATTEMPTS):
         name = base if number == 1 else f"{base}-{number}"
+        if name == UPLOADS:
+            continue  # its root follows the data directory
         try:
             with transaction.atomic():
                 return Store.objects.create(name=name, kind=StoreKind.FILESYSTEM, root=root)
@@ -33,10 +35,7 @@ def store_for_uploads() -> Store:
     """The store of uploaded sources; its folder is made on first use and follows the data directory."""
     root = conf.upload_dir
     root.mkdir(parents=True, exist_ok=True)
-    store, _created = Store.objects.get_or_create(
+    store, _created = Store.objects.update_or_create(
         name=UPLOADS, defaults={"kind": StoreKind.FILESYSTEM, "root": str(root)}
     )
-    if store.root != str(root):
-        Store.objects.filter(pk=store.pk).update(root=str(root))
-        store.root = str(root)
     return store

@@ -73,7 +73,7 @@ class FileReader:
         # The change time tells of writes that put the modification time back. It also moves when a name is added or
         # taken away, as by the rename that puts the next version in place: that harms nobody, the link count tells.
         touched = now.st_ctime_ns != before.st_ctime_ns and now.st_nlink == before.st_nlink
-        if touched or file_etag(now) != file_etag(before):
+        if touched or (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
             raise SourceChangedError(
                 "The file was changed while it was read.",
                 f"{file_etag(before)} became {file_etag(now)}",
@@ -98,8 +98,12 @@ class FileReader:
 
 
 def file_etag(stat: os.stat_result) -> str:
-    """Device, inode, size in bytes and modification time in nanoseconds, in hexadecimal."""
-    return f"{stat.st_dev:x}-{stat.st_ino:x}-{stat.st_size:x}-{stat.st_mtime_ns:x}"
+    """Inode, size in bytes, and the times of modification and of change in nanoseconds, in hexadecimal.
+
+    The change time tells of writes that put the modification time back. The device is left out: its number may be
+    another one after every mount.
+    """
+    return f"{stat.st_ino:x}-{stat.st_size:x}-{stat.st_mtime_ns:x}-{stat.st_ctime_ns:x}"
 
 
 def file_time(stat: os.stat_result) -> datetime | None:

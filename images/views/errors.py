@@ -66,10 +66,14 @@ def exception_response(error: Exception) -> HttpResponse:
         return error_response(error.status, error.code, str(error))
     if isinstance(error, ImageNotReadyError):
         return _not_ready(error)
+    if isinstance(error, DecodeError) and error.code == "limit_exceeded":
+        return error_response(400, error.code, error.detail)
     status, code = next((status, code) for kind, status, code in _STATUS if isinstance(error, kind))
     if status >= 500:
         logger.warning("%s: %s", code, getattr(error, "technical", "") or error)
-    retry_after = random.randint(1, 5) if status in _RETRY_STATUS else None  # noqa: S311 - jitter, no secret
+    retry_after = None
+    if status in _RETRY_STATUS:
+        retry_after = getattr(error, "retry_after", 1) + random.randint(0, 4)  # noqa: S311 - jitter, no secret
     detail = _DETAILS.get(code) or getattr(error, "detail", "") or str(error)
     return error_response(status, code, detail, retry_after=retry_after)
 

@@ -2,6 +2,7 @@
 
 import re
 from typing import TypeVar
+from urllib.parse import parse_qs
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.cache import get_conditional_response
@@ -29,6 +30,7 @@ Response = TypeVar("Response", bound=HttpResponseBase)
 _METHODS = ("GET", "HEAD", "OPTIONS")
 _CORS_REQUEST_HEADERS = "Accept, Authorization, Content-Type, If-None-Match, Range, X-Requested-With"
 _WHOLE_BYTES = 1_048_576  # larger bodies are relayed piece by piece
+_QUERY_CHARACTERS = 200  # nothing but `download` is looked for
 _UNSAFE_IN_FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -104,14 +106,20 @@ def _image(request: HttpRequest, path: ImagePath, api_version: ApiVersion, prefi
     served = get_served_image(path.identifier)
     capabilities = conf.capabilities_within(served.limits)
     resolved = resolve(parameters, served.full, capabilities, is_grayscale=served.description.is_grayscale)
+    uri = service_uri(request, prefix, path.identifier)
+    links = _image_links(uri, served, resolved, capabilities, api_version)
     etag = derivative_key(served, resolved).etag
     response: HttpResponseBase | None = get_conditional_response(request, etag, int(served.modified.timestamp()))
     if response is None:
         response = _head(served, resolved) if request.method == "HEAD" else _body(image_render(served, resolved))
-    uri = service_uri(request, prefix, path.identifier)
-    response["Link"] = _image_links(uri, served, resolved, capabilities, api_version)
-    disposition = "attachment" if "download" in request.GET else "inline"
+    response["Link"] = links
+    disposition = "attachment" if _wants_download(request) else "inline"
     response["Content-Disposition"] = f"{disposition}; filename={_file_name(served, resolved)}"
+    if response.streaming and "Content-Length" not in response:
+        # A body that ends early cannot be told from a whole one, so nobody may keep it: the next answer comes from the
+        # cache, with its length and its ETag.
+        response["Cache-Control"] = "no-store"
+        return response
     return _with_validators(response, etag, served.modified.timestamp(), conf.cache_control_image)
 
 
@@ -160,6 +168,11 @@ def _profile_level(capabilities: Capabilities, api_version: ApiVersion) -> int |
     if Feature.PROFILE_LINK_HEADER not in capabilities.features:
         return None
     return capabilities.level(api_version)
+
+
+def _wants_download(request: HttpRequest) -> bool:
+    query = str(request.META.get("QUERY_STRING", ""))[:_QUERY_CHARACTERS]
+    return "download" in parse_qs(query, keep_blank_values=True)
 
 
 def _file_name(served: ServedImage, resolved: ResolvedRequest) -> str:

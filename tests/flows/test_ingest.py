@@ -1,6 +1,8 @@
 """Registering and reading sources: idempotent, versioned, and failures that say what was wrong."""
 
 import os
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -116,8 +118,8 @@ def test_a_changed_source_gets_a_new_version_and_new_pixels(client: Client, pict
 def test_a_source_that_changed_unseen_is_never_mixed(client: Client, picture: Image, monkeypatch: Any) -> None:
     """The pinned source is another one: 503, a refresh is asked for, and the next request has the new version."""
     refreshed: list[int] = []
-    monkeypatch.setattr("images.services.rendering.enqueue", lambda _name, pk: refreshed.append(pk))
-    monkeypatch.setattr("images.services.rendering.cache.add", lambda *_args: True)
+    monkeypatch.setattr("images.services.rendering.enqueue_now", lambda _name, pk: refreshed.append(pk))
+    monkeypatch.setattr("images.services.rendering._refreshes", {})
     assert picture.store is not None
     path = Path(picture.store.root) / picture.key
     path.write_bytes(png_bytes(gradient(600, 400, seed=99)))
@@ -125,13 +127,13 @@ def test_a_source_that_changed_unseen_is_never_mixed(client: Client, picture: Im
     response = client.get("/iiif/3/picture/full/200,/0/default.png")
     assert response.status_code == 503
     assert "Retry-After" in response
-    assert refreshed == [picture.pk]
+    _wait_until(lambda: refreshed == [picture.pk])
     image_refresh(picture.pk)
     assert client.get("/iiif/3/picture/full/200,/0/default.png").status_code == 200
 
 
 def test_a_source_that_is_gone_is_404(client: Client, picture: Image, monkeypatch: Any) -> None:
-    monkeypatch.setattr("images.services.rendering.enqueue", lambda *_args: None)
+    monkeypatch.setattr("images.services.rendering.enqueue_now", lambda *_args: None)
     assert picture.store is not None
     (Path(picture.store.root) / picture.key).unlink()
     response = client.get("/iiif/3/picture/full/201,/0/default.png")
@@ -218,6 +220,13 @@ def test_copy_takes_the_file_into_the_upload_storage(tmp_path: Path) -> None:
     (tmp_path / "a.png").unlink()
     image = Image.objects.get(identifier="kept")
     assert (image.state, image.store.name if image.store else "") == (ImageState.READY, "uploads")
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def _fail(*_args: object, **_kwargs: object) -> None:

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from io import BytesIO, StringIO
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import numpy as np
@@ -237,8 +238,9 @@ def test_a_source_that_changed_is_not_read_by_the_old_index(
     client: Client, slide: Image, monkeypatch: Any, tmp_path: Path
 ) -> None:
     assert client.get(TILE_URL).status_code == 200
-    queued: list[tuple[str, int]] = []
-    monkeypatch.setattr("images.services.rendering.enqueue", lambda name, pk: queued.append((name, pk)))
+    queued: Queue[tuple[str, int]] = Queue()
+    monkeypatch.setattr("images.services.rendering.enqueue_now", lambda name, pk: queued.put((name, pk)))
+    monkeypatch.setattr("images.services.rendering._refreshes", {})
     path = tmp_path / "sources" / "slide.tif"
     other = path.with_suffix(".new")
     other.write_bytes(jpeg_tiff(255 - PIXELS, TILE, "420", levels=2))
@@ -247,7 +249,7 @@ def test_a_source_that_changed_is_not_read_by_the_old_index(
     assert response.status_code == 503
     assert response.json()["error"] == "source_changed"
     assert "Retry-After" in response
-    assert queued == [("images.refresh", slide.pk)]
+    assert queued.get(timeout=10) == ("images.refresh", slide.pk)
 
 
 def test_a_profile_of_srgb_is_no_hindrance_but_another_is(client: Client, ingest: Ingest, reads: Reads) -> None:

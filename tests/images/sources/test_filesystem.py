@@ -172,12 +172,23 @@ def _refuse(_root_fd: int, _key: str) -> int:
     raise PermissionError(13, "Permission denied")
 
 
-def test_the_etag_names_device_inode_size_and_time(root: Path) -> None:
+def test_the_etag_names_inode_size_and_times(root: Path) -> None:
     with open_file(Location("filesystem", str(root), "image.tif")) as reader:
         stat = reader.stat()
-    assert re.fullmatch(r"[0-9a-f]+-[0-9a-f]+-5-[0-9a-f]+", stat.etag)
+    assert re.fullmatch(r"[0-9a-f]+-5-[0-9a-f]+-[0-9a-f]+", stat.etag)
     assert stat.modified is not None
     assert stat.modified.timestamp() == pytest.approx((root / "image.tif").stat().st_mtime)
+
+
+def test_a_write_that_puts_the_modification_time_back_has_another_etag(root: Path) -> None:
+    path = root / "image.tif"
+    with open_file(Location("filesystem", str(root), "image.tif")) as reader:
+        before = reader.stat()
+    stamp = path.stat().st_mtime_ns
+    path.write_bytes(b"other")
+    os.utime(path, ns=(stamp, stamp))
+    with open_file(Location("filesystem", str(root), "image.tif")) as reader:
+        assert reader.stat().etag != before.etag
 
 
 def _append(path: Path) -> None:
