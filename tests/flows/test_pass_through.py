@@ -135,7 +135,7 @@ def test_the_index_is_read_once_and_nothing_is_written(
 @pytest.mark.parametrize("kind", ["444", "422", "420", "rgb", "gray"])
 @pytest.mark.parametrize("writer", ["floor", "ceil"])
 def test_a_mosaic_has_no_seams(client: Client, ingest: Ingest, kind: str, writer: str) -> None:
-    """Whole tiles are libtiff's pixels to the bit; the ends of the image may be encoded once more."""
+    """Whole tiles are libtiff's pixels to the bit; the ends of the image may be encoded once more, at quality 85."""
     data = jpeg_tiff(PIXELS, TILE, kind, levels=2)
     if writer == "floor":
         made = pyvips.Image.new_from_array(PIXELS)
@@ -155,7 +155,7 @@ def test_a_mosaic_has_no_seams(client: Client, ingest: Ingest, kind: str, writer
             expected = np.squeeze(level[y : y + height, x : x + width])
             assert answer.shape == expected.shape
             error = np.abs(answer.astype(int) - expected)
-            assert error.max() <= (0 if (width, height) == (TILE, TILE) else 24)
+            assert error.max() <= (0 if (width, height) == (TILE, TILE) else 32)
             assert error.mean() < 2
 
 

@@ -24,6 +24,9 @@ _BLOCK = 8
 _AC = 0x10
 """Huffman tables are named by class (0x00 DC, 0x10 AC) and number, as in DHT."""
 
+_MOST_DC_CATEGORY = 11
+"""Of samples of 8 bits (T.81, F.1.2.1)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -83,7 +86,9 @@ def splice(tables: bytes, tile: bytes, frame: Frame) -> bytes:
         raise DamagedError("The tile does not end where its JPEG stream ends.")
     resized = _with_size(head.frame, components, frame)
     start = _ADOBE_RGB if frame.is_rgb else _jfif(frame.dots_per_inch)
-    return b"".join((_SOI, start, shared.segments, head.tables.segments, resized, head.scan, memoryview(tile)[head.stop :]))
+    return b"".join(
+        (_SOI, start, shared.segments, head.tables.segments, resized, head.scan, memoryview(tile)[head.stop :])
+    )
 
 
 def _jfif(dots_per_inch: int) -> bytes:
@@ -117,6 +122,8 @@ def _parse(data: bytes) -> _Head:
             quantisation |= _quantisation_tables(segment)
         elif marker == _DHT:
             huffman |= _huffman_tables(segment)
+        elif marker == _DRI and len(segment) != 6:
+            raise DamagedError("The restart interval of the file is damaged.")
         if marker in {_DQT, _DHT, _DRI}:
             kept.append(segment)
         elif marker in {_BASELINE, _EXTENDED} and frame is None:
@@ -153,21 +160,29 @@ def _quantisation_tables(segment: bytes) -> set[int]:
 
 
 def _huffman_tables(segment: bytes) -> set[int]:
-    """T.81, B.2.4.2 and C: no more codes of a length than there can be."""
+    """T.81, B.2.4.2: whole tables, with codes and symbols as there can be."""
     found, position = set(), 4
     while position < len(segment):
-        counts = segment[position + 1 : position + 17]
-        free = 1
-        for count in counts:
-            free = free * 2 - count
-            if free < 0:
-                break
+        table, counts = segment[position], segment[position + 1 : position + 17]
         stop = position + 17 + sum(counts)
-        if segment[position] & ~(_AC | 3) or free < 0 or len(counts) < 16 or stop > len(segment):
+        symbols = segment[position + 17 : stop]
+        is_whole = len(counts) == 16 and stop <= len(segment) and len(symbols) <= 256
+        has_symbols = table & _AC or max(symbols, default=0) <= _MOST_DC_CATEGORY
+        if table & ~(_AC | 3) or not is_whole or not has_symbols or not _is_prefix_code(counts):
             raise DamagedError("A Huffman table of the file is damaged.")
-        found.add(segment[position])
+        found.add(table)
         position = stop
     return found
+
+
+def _is_prefix_code(counts: bytes) -> bool:
+    """T.81, C: of each length so many codes, and the one of all ones is never used."""
+    free = 1
+    for count in counts:
+        free = free * 2 - count
+        if free < 1:
+            return False
+    return True
 
 
 def _parse_frame(segment: bytes, frame: Frame) -> tuple[_Component, ...]:

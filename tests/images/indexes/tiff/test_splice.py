@@ -143,7 +143,8 @@ def test_whatever_is_done_to_the_heads(data: st.DataObject) -> None:
     tables, tile = bytearray(TABLES), bytearray(STREAM)
     for _ in range(data.draw(st.integers(1, 4))):
         target, stop = data.draw(st.sampled_from([(tables, len(tables)), (tile, head)]))
-        target[data.draw(st.integers(0, stop - 1))] = data.draw(st.integers(0, 255))
+        position, value = data.draw(st.integers(0, stop - 1)), data.draw(st.integers(0, 255))
+        target[position] = value
     with suppress(IndexingError):
         spliced = splice(bytes(tables), bytes(tile), FRAME)
         assert opened(spliced).size == (64, 64)
