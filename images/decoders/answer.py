@@ -12,7 +12,7 @@ from typing import Any
 from images.decoders.decoder import Decoder, after, job_frames
 from images.decoders.errors import DecodeError, DecodeLimitError, DecoderDiedError
 from images.decoders.failures import failure_from_json, out_of_memory, out_of_time
-from images.decoders.source import SourceData
+from images.decoders.source import SourceData, reopened
 from images.decoders.wire import FrameError, Kind
 
 _TIME_SIGNALS = frozenset({signal.SIGXCPU, signal.SIGALRM})
@@ -78,8 +78,9 @@ class Answer(Iterator[bytes]):
         except FrameError as error:
             self._end(Outcome.FAILED)
             raise DecodeLimitError("The image is too large to be handed to a decoder.") from error
-        fds = () if source.fd is None else (source.fd,)
-        with self._translating():
+        with self._translating(), contextlib.ExitStack() as opened:
+            # A decoder may open nothing itself, and shall not share a position with anyone.
+            fds = () if source.fd is None else (opened.enter_context(reopened(source.fd)),)
             self._decoder.send(parts, fds, after(self._wall_seconds))
 
     def read_ahead(self, length: int) -> int | None:

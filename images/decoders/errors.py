@@ -31,6 +31,12 @@ class DecodeLimitError(DecodeError):
     code = "too_large"
 
 
+class OutputLimitError(DecodeError):
+    """More pixels were asked for than an output format holds or is made with; a smaller size can be had."""
+
+    code = "limit_exceeded"
+
+
 class DecoderDiedError(DecodeError):
     """The process that decoded ended without an answer."""
 
@@ -45,3 +51,7 @@ class OverloadedError(DecodeError):
     def __init__(self, detail: str, retry_after: int = 1) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+
+
+class DecoderUnavailableError(OverloadedError):
+    """No decoder process can be had at the moment, whatever the image is."""

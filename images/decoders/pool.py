@@ -83,7 +83,7 @@ class DecoderPool:
         self._is_closed = False
 
     def start(self) -> None:
-        """Start every decoder now, instead of with the first requests. Raises DecoderDiedError."""
+        """Start every decoder now, instead of with the first requests. Raises OverloadedError."""
         with self._lock:
             missing = self._size - len(self._living)
         for decoder in [self._spawn() for _ in range(missing)]:
@@ -182,7 +182,7 @@ class DecoderPool:
             raise
 
     def _check_out(self) -> Decoder:
-        """A decoder that is ready. Raises DecoderDiedError when none can be started, OverloadedError when closed."""
+        """A decoder that is ready. Raises OverloadedError when closed, or when none can be started."""
         while True:
             with self._lock:
                 if self._is_closed:

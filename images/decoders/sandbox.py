@@ -1,8 +1,9 @@
-"""What a decoder process may not ask of the kernel: no network, no programs, no other processes. Linux, best effort.
+"""What a decoder process may not ask of the kernel: no network, no programs, no processes, no files. Best effort.
 
-Fences that need no privileges: a seccomp filter that answers EPERM to what no decoder has a use for, and an empty
-Landlock domain, from inside which no process outside can be looked into (`/proc/PID/environ`, `mem`). Of root's
-capabilities only those to open files remain. Where the kernel or the machine lacks a fence, the other limits stand.
+Fences that need no privileges: a seccomp filter that answers EPERM to what no decoder has a use for, and a Landlock
+domain, from inside which no file can be opened or made but libraries read, and no process outside be looked into
+(`/proc/PID/environ`, `mem`). None of root's capabilities remain. Where the kernel or the machine lacks a fence, the
+other limits stand.
 """
 
 import contextlib
@@ -13,6 +14,8 @@ import platform
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from images.decoders import landlock
 
 # linux/prctl.h, linux/seccomp.h, linux/filter.h
 _PR_SET_NO_NEW_PRIVS = 38
@@ -29,18 +32,12 @@ _NUMBER_OFFSET, _ARCHITECTURE_OFFSET, _FIRST_ARGUMENT_OFFSET = 0, 4, 16
 
 # linux/capability.h
 _CAPABILITY_VERSION_3 = 0x20080522
-_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1 << 1, 1 << 2
 
 _CLONE_THREAD = 0x00010000
 _X32_BIT = 0x40000000
 
 # The same on every architecture that Linux was brought to since 2019.
 _COMMON = {"pidfd_send_signal": 424, "io_uring_setup": 425, "pidfd_open": 434, "clone3": 435, "pidfd_getfd": 438}
-_LANDLOCK_CREATE_RULESET, _LANDLOCK_RESTRICT_SELF = 444, 446
-# linux/landlock.h: executing programs; making devices, sockets and FIFOs.
-_LANDLOCK_EXECUTE, _LANDLOCK_MAKE_CHAR, _LANDLOCK_MAKE_SOCK, _LANDLOCK_MAKE_FIFO, _LANDLOCK_MAKE_BLOCK = (
-    1 << bit for bit in (0, 6, 9, 10, 11)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +137,8 @@ def enter() -> None:
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         _drop_capabilities(libc)
-        _enter_landlock(libc)
+        with contextlib.suppress(OSError):
+            landlock.enter(libc)
         architecture = ARCHITECTURES.get(platform.machine())
         if architecture is not None:
             instructions = filter_instructions(architecture, os.getpid())
@@ -194,20 +192,6 @@ def _only_if(jump: int, value: int) -> list[bytes]:
 
 
 def _drop_capabilities(libc: ctypes.CDLL) -> None:
+    """All of them: what root may open beyond others, it may not open here."""
     header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
-    held = ctypes.create_string_buffer(24)
-    if libc.capget(header, held) != 0:
-        return
-    effective, permitted, _, *_rest = struct.unpack("=6I", held.raw)
-    kept = _CAP_DAC_OVERRIDE | _CAP_DAC_READ_SEARCH
-    libc.capset(header, struct.pack("=6I", effective & kept, permitted & kept, 0, 0, 0, 0))
-
-
-def _enter_landlock(libc: ctypes.CDLL) -> None:
-    handled = _LANDLOCK_EXECUTE | _LANDLOCK_MAKE_CHAR | _LANDLOCK_MAKE_SOCK | _LANDLOCK_MAKE_FIFO | _LANDLOCK_MAKE_BLOCK
-    attributes = struct.pack("=Q", handled)
-    ruleset = libc.syscall(_LANDLOCK_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0)
-    if ruleset < 0:
-        return
-    libc.syscall(_LANDLOCK_RESTRICT_SELF, ruleset, 0)
-    os.close(ruleset)
+    libc.capset(header, bytes(24))

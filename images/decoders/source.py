@@ -1,6 +1,8 @@
 """The bytes of a source as a decoder gets them: an open file or a piece of memory."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from images.decoders.errors import DamagedSourceError
@@ -44,3 +46,19 @@ def read_piece(fd: int, offset: int, length: int) -> bytes:
         return os.pread(fd, length, offset)
     except OSError as error:
         raise DamagedSourceError(f"The file could not be read: {error.strerror}.", "unreadable") from error
+
+
+@contextmanager
+def reopened(fd: int) -> Iterator[int]:
+    """The same file opened once more, only to be read, with a position of its own.
+
+    Where that cannot be done (no /proc, or rights that were given up since), `fd` and the result share their position.
+    """
+    try:
+        own = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        own = os.dup(fd)
+    try:
+        yield own
+    finally:
+        os.close(own)

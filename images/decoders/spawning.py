@@ -15,7 +15,7 @@ from typing import Any
 
 from images.decoders.confinement import ProcessLimits
 from images.decoders.decoder import Decoder, after
-from images.decoders.errors import DecoderDiedError
+from images.decoders.errors import DecoderUnavailableError
 from images.decoders.wire import FrameError, FrameReader, Kind, encode_json, frame, send
 
 logger = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ _PROJECT = Path(__file__).resolve().parents[2]
 _ANSWER_SECONDS = 5.0
 _END_SECONDS = 2.0
 _ATTEMPTS = 2
+_RETRY_AFTER_SECONDS = 5
 
 
 class Spawner:
@@ -49,7 +50,7 @@ class Spawner:
         return process.pid if process else None
 
     def spawn(self) -> Decoder:
-        """A new decoder. Raises DecoderDiedError when none can be had."""
+        """A new decoder. Raises DecoderUnavailableError when none can be had."""
         with self._lock:
             for _ in range(0 if self._is_closed else _ATTEMPTS):
                 try:
@@ -59,7 +60,7 @@ class Spawner:
                 except (OSError, EOFError, FrameError, KeyError, ValueError) as error:
                     logger.warning("The zygote of the decoders does not answer: %r", error)
                     self._end()
-        raise DecoderDiedError("No decoder process could be started.")
+        raise DecoderUnavailableError("No decoder process could be started.", retry_after=_RETRY_AFTER_SECONDS)
 
     def ending_signal(self, pid: int) -> int | None:
         """The signal that ended the decoder `pid`; None when it was none, or when nobody knows."""

@@ -132,7 +132,4 @@ def _receive_source(job: Mapping[str, Any], reader: FrameReader) -> tuple[Source
     fds = reader.take_fds()
     if not fds:
         raise FrameError("A job came without its file.")
-    with contextlib.suppress(OSError):
-        # A file description of our own: the server's has a position that a retry would share.
-        fds.append(os.open(f"/proc/self/fd/{fds[0]}", os.O_RDONLY | os.O_CLOEXEC))
     return SourceData(fd=fds[-1], length=job["source_length"]), fds

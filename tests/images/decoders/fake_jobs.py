@@ -17,7 +17,6 @@ from typing import Any
 from images.decoders.errors import DamagedSourceError, DecodeLimitError
 from images.decoders.source import SourceData
 from images.decoders.wire import encode_json
-from tests.images.decoders.processes import open_files
 
 _held: list[bytes] = []
 
@@ -60,11 +59,8 @@ def _hold(job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes], 
 
 
 def _die(job: Mapping[str, Any], source: SourceData, write: Callable[[bytes], None]) -> None:
-    """Die by a signal; if a `marker` file is named, only once."""
-    marker = job.get("marker")
-    if marker is None or not Path(marker).exists():
-        if marker is not None:
-            Path(marker).touch()
+    """Die by a signal; if `pids` are given, only as one of these processes."""
+    if os.getpid() in job.get("pids", [os.getpid()]):
         write(b"x" * job.get("after", 0))
         os.kill(os.getpid(), job.get("signal", signal.SIGKILL))
         time.sleep(60)
@@ -113,18 +109,12 @@ def _channel() -> int:
 
 def _report(_job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes], None]) -> None:
     """What this process is and may do."""
-    status = Path("/proc/self/status").read_text().splitlines()
-    fields = {line.split(":")[0]: line.split(":")[1].strip() for line in status}
     write(
         encode_json(
             {
                 "pid": os.getpid(),
                 "environment": sorted(os.environ),
                 "modules": sorted(sys.modules),
-                "fds": open_files(),
-                "oom_score_adj": Path("/proc/self/oom_score_adj").read_text().strip(),
-                "no_new_privs": fields["NoNewPrivs"],
-                "threads": fields["Threads"],
                 "limits": {
                     name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[0]
                     for name in ("AS", "FSIZE", "NOFILE", "CORE", "CPU")
@@ -151,6 +141,35 @@ def _attempt(job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes
         "memory": lambda: os.close(os.open(f"/proc/{job['pid']}/mem", os.O_RDONLY)),
         "thread": _run_thread,
     }
+    write(encode_json(_outcomes(attempts)))
+
+
+def _touch_files(job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes], None]) -> None:
+    """Try what a decoder must not do to the files of others: `canary` is one, with secrets, in a folder of its own."""
+    canary = Path(job["canary"])
+    attempts: dict[str, Callable[[], object]] = {
+        "read": canary.read_bytes,
+        "write": lambda: canary.open("r+b").close(),
+        "create": lambda: canary.with_name("made").write_bytes(b"made"),
+        "list": lambda: list(canary.parent.iterdir()),
+        "remove": canary.unlink,
+        "rename": lambda: canary.rename(canary.with_name("renamed")),
+        "link": lambda: canary.with_name("linked").hardlink_to(canary),
+        "symlink": lambda: canary.with_name("symlinked").symlink_to(canary),
+        "make_folder": canary.with_name("folder").mkdir,
+        "truncate": lambda: os.truncate(canary, 0),
+        "write_in_libraries": lambda: Path(os.__file__).with_name("made").write_bytes(b"made"),
+        "libraries": Path(os.__file__).read_bytes,
+    }
+    write(encode_json(_outcomes(attempts)))
+
+
+def _write_to_source(_job: Mapping[str, Any], source: SourceData, write: Callable[[bytes], None]) -> None:
+    attempts = {"write": lambda: os.write(source.fd or 0, b"changed")}
+    write(encode_json(_outcomes(attempts)))
+
+
+def _outcomes(attempts: Mapping[str, Callable[[], object]]) -> dict[str, int | None]:
     outcomes: dict[str, int | None] = {}
     for name, attempt in attempts.items():
         try:
@@ -159,7 +178,7 @@ def _attempt(job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes
             outcomes[name] = error.errno
         else:
             outcomes[name] = None
-    write(encode_json(outcomes))
+    return outcomes
 
 
 def _run_thread() -> None:
@@ -182,4 +201,6 @@ _JOBS: dict[str, Callable[[Mapping[str, Any], SourceData, Callable[[bytes], None
     "file_to_parent": _file_to_parent,
     "report": _report,
     "attempt": _attempt,
+    "touch_files": _touch_files,
+    "write_to_source": _write_to_source,
 }

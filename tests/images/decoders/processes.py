@@ -27,5 +27,11 @@ def are_gone(pids: Iterable[int], seconds: float = 20) -> bool:
     return wait_until(lambda: not any(map(is_alive, pids)), seconds)
 
 
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
+def open_files(pid: int | None = None) -> int:
+    return len(list(Path(f"/proc/{pid or 'self'}/fd").iterdir()))
+
+
+def status(pid: int) -> dict[str, str]:
+    """What the kernel says of a process, by its own names."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {line.split(":")[0]: line.split(":")[1].strip() for line in lines}

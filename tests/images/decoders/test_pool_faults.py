@@ -6,11 +6,10 @@ import struct
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-from images.decoders.errors import DecodeError, DecodeLimitError, DecoderDiedError
+from images.decoders.errors import DecodeError, DecodeLimitError, DecoderDiedError, DecoderUnavailableError
 from images.decoders.pool import DecoderPool
 from images.decoders.source import SourceData
 from tests.images.decoders.conftest import PoolMaker
@@ -33,8 +32,10 @@ def test_a_decoder_killed_in_mid_job_costs_nothing_but_time(pool: DecoderPool) -
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL])
-def test_a_death_is_followed_by_one_more_attempt(pool: DecoderPool, tmp_path: Path, number: int) -> None:
-    job = {"kind": "die", "signal": number, "marker": str(tmp_path / "died")}
+def test_a_death_is_followed_by_one_more_attempt(new_pool: PoolMaker, number: int) -> None:
+    pool = new_pool(1)
+    pool.start()
+    job = {"kind": "die", "signal": number, "pids": pool.pids()}
     assert pool.run(job, ABC).read() == b"abc"
     assert (pool.stats()["deaths"], pool.stats()["retries"]) == (1, 1)
 
@@ -210,8 +211,9 @@ def test_a_decoder_cannot_give_the_server_open_files(pool: DecoderPool) -> None:
     assert open_files() == before
 
 
-def test_a_job_module_that_cannot_be_loaded_is_an_error(new_pool: PoolMaker) -> None:
+def test_decoders_that_cannot_be_started_are_not_the_fault_of_the_image(new_pool: PoolMaker) -> None:
     pool = new_pool(job_module="tests.images.decoders.no_such_module")
-    with pytest.raises(DecoderDiedError):
+    with pytest.raises(DecoderUnavailableError) as caught:
         pool.run({"kind": "echo"}, NOTHING)
+    assert (caught.value.code, caught.value.retry_after) == ("overloaded", 5)
     assert pool.stats()["busy"] == 0

@@ -8,6 +8,7 @@ import platform
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from images.decoders.pool import DecoderPool
 from images.decoders.sandbox import ARCHITECTURES
 from images.decoders.source import SourceData
 from tests.images.decoders.conftest import PoolMaker
-from tests.images.decoders.processes import are_gone, is_alive
+from tests.images.decoders.processes import are_gone, is_alive, status
 
 LANDLOCK_CREATE_RULESET = 444
 HAS_LANDLOCK = ctypes.CDLL(None).syscall(LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), 1) > 0
@@ -71,8 +72,10 @@ def test_decoders_are_limited(new_pool: PoolMaker) -> None:
     assert limits["NOFILE"] <= 256
     assert limits["CORE"] == 0
     assert 7 <= limits["CPU"] <= 10
-    assert found["oom_score_adj"] == "800"
-    assert found["no_new_privs"] == "1"
+    assert Path(f"/proc/{found['pid']}/oom_score_adj").read_text().strip() == "800"
+    told = status(found["pid"])
+    assert told["NoNewPrivs"] == "1"
+    assert {told[name].strip("0") for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {""}
 
 
 def test_decoders_cannot_reach_beyond_themselves(pool: DecoderPool) -> None:
@@ -94,6 +97,27 @@ def test_decoders_cannot_look_into_the_server(pool: DecoderPool) -> None:
     outcomes = json.loads(pool.run(job, NOTHING).read())
     assert outcomes["environ"] == errno.EACCES
     assert outcomes["memory"] == errno.EACCES
+
+
+@pytest.mark.skipif(not HAS_LANDLOCK, reason="the kernel has no Landlock")
+def test_decoders_cannot_touch_the_files_of_the_server(pool: DecoderPool, tmp_path: Path) -> None:
+    canary = tmp_path / "secret-key"
+    canary.write_text("canary")
+    outcomes = json.loads(pool.run({"kind": "touch_files", "canary": str(canary)}, NOTHING).read())
+    assert outcomes.pop("libraries") is None
+    # EXDEV is how Landlock refuses to move a file into another folder.
+    assert set(outcomes.values()) <= {errno.EACCES, errno.EPERM, errno.EXDEV}
+    assert [path.name for path in tmp_path.iterdir()] == ["secret-key"]
+    assert canary.read_text() == "canary"
+
+
+def test_decoders_cannot_write_to_a_source_that_the_server_may_write(pool: DecoderPool) -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write(b"as it was")
+        file.flush()
+        source = SourceData(fd=file.fileno(), length=9)
+        assert json.loads(pool.run({"kind": "write_to_source"}, source).read()) == {"write": errno.EBADF}
+        assert os.pread(file.fileno(), 20, 0) == b"as it was"
 
 
 def test_the_zygote_of_the_real_jobs_has_one_thread() -> None:
