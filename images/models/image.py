@@ -68,6 +68,7 @@ class Image(models.Model):
         _("metadata"),
         default=list,
         blank=True,
+        validators=[validate_metadata],
         help_text=_('Rows that viewers show, as JSON: [{"label": "Date", "value": "1877"}]'),
     )
     max_width = models.PositiveIntegerField(_("maximum width"), null=True, blank=True, validators=[_at_least_one])
