@@ -102,9 +102,9 @@ def is_web_address(uri: str) -> bool:
 
 
 @register.simple_tag
-def stylesheet_url() -> str:
-    """The style sheet's address; a page that reports an error must not fail over a missing file."""
+def asset_url(path: str) -> str:
+    """The address of a static file; a page that reports an error must not fail over one that is missing."""
     try:
-        return static("images/css/site.css")
+        return static(path)
     except ValueError:
         return ""

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import pytest
+from django.template.loader import get_template
 from django.test import Client, override_settings
 from django.urls import resolve
 from django.utils import timezone
@@ -19,7 +20,7 @@ from images.models import Image, ImageState, Tiling
 from images.selectors.images import ImageCard
 from images.selectors.samples import SampleProgress
 from images.templatetags import iiif_urls
-from images.views import pages
+from images.views import pages, viewer_context
 
 AWKWARD = ["a/b/c", "with space", "päth/ü", "100%", "a%2Fb", "why?", "no#1", "<b>&\"'", "a:b,c;d(e)"]
 
@@ -276,15 +277,15 @@ class TestViewerPage:
         self, client: Client, register: Register, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         register("map")
-        monkeypatch.setattr(pages, "find_viewer_script", lambda: None)
+        monkeypatch.setattr(viewer_context, "find_viewer_script", lambda: None)
         text = page(client, "/view/map")
         assert "/iiif/3/map/full/!1200,1200/0/default.jpg" in text
         assert 'width="1200" height="720"' in text
         assert "openseadragon" not in text
 
     def test_missing_viewer_is_noticed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(pages, "VIEWER_SCRIPT", "openseadragon/there-is-none.js")
-        assert pages.find_viewer_script() is None
+        monkeypatch.setattr(viewer_context, "VIEWER_SCRIPT", "openseadragon/there-is-none.js")
+        assert viewer_context.find_viewer_script() is None
 
     @pytest.mark.parametrize(
         ("state", "words"),
@@ -322,6 +323,20 @@ class TestErrors:
         text = page(client, "/", 500)
         assert "Something went wrong here" in text
         assert "secret" not in text
+
+    @pytest.mark.parametrize("status", [400, 403, 404, 500])
+    def test_page_of_a_failure_is_like_the_others_without_any_context(self, status: int) -> None:
+        text = get_template(f"{status}.html").render()
+        links = Links(text).found
+        assert {"/", "/admin/"} <= set(links)
+        assert sum(link.endswith("images/icon.svg") for link in links) == 2
+
+    def test_page_of_a_failure_needs_no_static_files(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(_path: str) -> str:
+            raise ValueError("Missing staticfiles manifest entry")
+
+        monkeypatch.setattr(iiif_urls, "static", fail)
+        assert "Something went wrong here" in get_template("500.html").render()
 
 
 class TestManifest:
