@@ -18,6 +18,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.ma
 NAME = "picture.jpg"
 REGION = (700, 300, 800, 600)
 FRAGMENT = "#xywh=700,300,800,600"
+SETTLED = 400
+"""Milliseconds after which the page has taken note of a new size of the window."""
 COPY_LINK = "Copy link: Image information 3.0 (info.json)"
 
 
@@ -134,7 +136,9 @@ def test_shared_region_is_turned_and_mirrored_as_seen(
 def test_saved_picture(visit: Visit) -> None:
     page = visit.open(f"/view/{NAME}{FRAGMENT}")
     wait_for_picture(page)
-    x, y, width, height = shown_region(page)
+    region = re.search(r"/(\d+),(\d+),(\d+),(\d+)/", page.locator("#region-url").input_value())
+    assert region is not None
+    x, y, width, height = map(int, region.groups())
     with page.expect_download() as download:
         press(page, "Save picture")
     assert download.value.suggested_filename == f"picture.jpg-{x}-{y}-{width}-{height}.jpg"
@@ -187,16 +191,81 @@ def test_address_restores_the_view(visit: Visit, fragment: str) -> None:
     visit.assert_clean()
 
 
-@pytest.mark.xfail(reason="the region in the address is rounded outwards each time the page is opened")
 def test_address_that_is_passed_on_and_on_stays_the_same(visit: Visit) -> None:
-    address = f"/view/{NAME}{FRAGMENT}"
-    widths = []
-    for _ in range(4):
-        page = visit.open(address)
+    """Also where each reader's window has another shape, and is made larger."""
+    for width, height in ((1280, 800), (800, 1000), (1500, 500), (1280, 800)):
+        visit.page.set_viewport_size({"width": width, "height": height})
+        page = visit.open(f"/view/{NAME}{FRAGMENT}")
         wait_for_picture(page)
-        address = page.url.removeprefix(visit.origin)
-        widths.append(shown_region(page)[2])
-    assert max(widths[1:]) - min(widths[1:]) <= 1, widths
+        page.set_viewport_size({"width": width + 200, "height": height + 50})
+        page.wait_for_timeout(SETTLED)
+        assert page.url == f"{visit.origin}/view/{NAME}{FRAGMENT}"
+        x, y, across, down = bounds(page)[:4]
+        assert x < REGION[0] + 1
+        assert y < REGION[1] + 1
+        assert x + across > REGION[0] + REGION[2] - 1
+        assert y + down > REGION[1] + REGION[3] - 1
+    press(page, "Zoom in")
+    page.wait_for_function(f"() => !location.hash.includes('{FRAGMENT}')")
+
+
+def test_whole_picture_stays_whole(visit: Visit) -> None:
+    """However it is turned, whether by a button or a key, and whatever happens to the window."""
+    page = visit.open(f"/view/{NAME}")
+    wait_for_picture(page)
+    for degrees in (90, 180, 270):
+        press(page, "Turn right")
+        page.wait_for_url(f"**#r={degrees}")
+        assert_fits(page)
+    page.set_viewport_size({"width": 700, "height": 700})
+    page.wait_for_timeout(SETTLED)
+    assert_fits(page)
+    page.locator(".openseadragon-canvas").first.focus()
+    page.keyboard.press("Shift+R")
+    page.wait_for_url("**#r=180")
+    assert_fits(page)
+    press(page, "Zoom in")
+    page.wait_for_url("**#xywh=*")
+    press(page, "Turn left")
+    press(page, "Whole picture")
+    page.wait_for_function("() => location.hash === ''")
+    wait_for_picture(page)
+    assert_fits(page)
+
+
+def assert_fits(page: Page) -> None:
+    """The picture touches two opposite edges of the window and lies within the others."""
+    wait_for_picture(page)
+    x, y, width, height = bounds(page)[:4]
+    assert max(x, y) == pytest.approx(0, abs=3)
+    assert min(x, y) <= 3
+    assert (x + width / 2, y + height / 2) == pytest.approx((WIDTH / 2, HEIGHT / 2), abs=3)
+
+
+@pytest.mark.parametrize("fragment", ["", "&m=1", "&r=90", "&r=90&m=1", "&r=180", "&r=270&m=1"])
+def test_arrow_keys_move_as_seen(visit: Visit, fragment: str) -> None:
+    """The picture goes the other way than the key says, however it is turned and mirrored."""
+    page = visit.open(f"/view/{NAME}{FRAGMENT}{fragment}")
+    wait_for_picture(page)
+    page.locator(".openseadragon-canvas").first.focus()
+    for key, moved in {"ArrowRight": (-40, 0), "ArrowUp": (0, 40), "KeyA": (40, 0), "KeyS": (0, -40)}.items():
+        before = middle_on_screen(page)
+        page.keyboard.press(key)
+        wait_for_picture(page)
+        after = middle_on_screen(page)
+        assert (after[0] - before[0], after[1] - before[1]) == pytest.approx(moved, abs=1), key
+
+
+def middle_on_screen(page: Page) -> list[float]:
+    """Where the middle of FRAGMENT is drawn, in pixels of the window."""
+    place: list[float] = page.evaluate(
+        """() => {
+            const { viewport } = OpenSeadragon.getViewer("viewer");
+            const { x, y } = viewport.pixelFromPoint(viewport.imageToViewportCoordinates(1100, 600), true);
+            return [viewport.getFlip() ? viewport.getContainerSize().x - x : x, y];
+        }"""
+    )
+    return place
 
 
 def bounds(page: Page) -> list[float]:
@@ -254,6 +323,12 @@ def test_without_scripts(visitor: Visitor) -> None:
     expect(page.locator("[data-reason]")).to_have_text("Without JavaScript the picture cannot be zoomed.")
     expect(page.get_by_text("Opening the picture")).to_be_hidden()
     expect(page.get_by_role("toolbar")).to_be_hidden()
+    expect(page.get_by_text("Dimensions")).to_be_visible()
+    page.set_viewport_size({"width": 390, "height": 844})
+    box, panel = picture.bounding_box(), page.locator("#panel").bounding_box()
+    assert box is not None
+    assert panel is not None
+    assert box["y"] + box["height"] <= panel["y"]
     visit.assert_clean()
 
 
@@ -273,3 +348,20 @@ def test_phone(visitor: Visitor) -> None:
         assert box["x"] + box["width"] <= 390
         assert min(box["width"], box["height"]) >= 24  # WCAG 2.2, 2.5.8
     visit.assert_clean()
+
+
+def test_sharing_on_a_phone_leaves_the_picture_in_sight(visitor: Visitor) -> None:
+    visit = visitor(viewport={"width": 390, "height": 664}, has_touch=True, is_mobile=True)
+    page = visit.open(f"/view/{NAME}")
+    wait_for_picture(page)
+    expect(page.get_by_text("Dimensions")).to_be_hidden()
+    press(page, "Share this region")
+    expect(page.locator("#region-url")).to_be_focused()
+    stage, panel = page.locator("#main").bounding_box(), page.locator("#panel").bounding_box()
+    heading, part = page.locator("#panel > summary").bounding_box(), page.locator("#share > summary").bounding_box()
+    assert stage is not None
+    assert panel is not None
+    assert heading is not None
+    assert part is not None
+    assert panel["height"] <= 0.61 * stage["height"]
+    assert part["y"] >= heading["y"] + heading["height"] - 1

@@ -19,9 +19,19 @@ test("a view beyond the edges is clipped to the image", () => {
   assert.deepEqual(clipRegion({ x: -10.4, y: -3, width: 6000, height: 9000 }, image), whole);
 });
 
-test("a region grows to whole pixels", () => {
-  const region = clipRegion({ x: 10.6, y: 20.2, width: 5.1, height: 1 }, image);
-  assert.deepEqual(region, { x: 10, y: 20, width: 6, height: 2 });
+test("the edges of a region are those of the nearest pixels", () => {
+  const region = clipRegion({ x: 10.6, y: 20.2, width: 5.1, height: 1.4 }, image);
+  assert.deepEqual(region, { x: 11, y: 20, width: 5, height: 2 });
+});
+
+test("a region has at least one pixel", () => {
+  const tiny = clipRegion({ x: 7.1, y: 2999.7, width: 0.2, height: 0.2 }, image);
+  assert.deepEqual(tiny, { x: 7, y: 2999, width: 1, height: 1 });
+});
+
+test("a region of whole pixels stays as it is", () => {
+  const region = { x: 700, y: 300, width: 800, height: 600 };
+  assert.deepEqual(clipRegion(region, image), region);
 });
 
 test("rounding errors of the viewer don't add a pixel", () => {

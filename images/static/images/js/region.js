@@ -6,14 +6,21 @@
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
-/** The smallest whole-pixel region that covers `rect` inside the image, or null where they don't meet. */
+/** Whole pixels of one direction: each edge goes to the nearest, so that what is whole already stays as it is. */
+function clipSpan(start, length, limit) {
+  const low = clamp(start, 0, limit);
+  const high = clamp(start + length, 0, limit);
+  if (high <= low) return null;
+  const first = Math.min(Math.round(low), limit - 1);
+  return [first, Math.max(Math.round(high), first + 1) - first];
+}
+
+/** The part of `rect` that lies inside the image, in whole pixels, at least one; null where they don't meet. */
 export function clipRegion(rect, image) {
-  const left = clamp(Math.floor(rect.x + 1e-6), 0, image.width);
-  const top = clamp(Math.floor(rect.y + 1e-6), 0, image.height);
-  const right = clamp(Math.ceil(rect.x + rect.width - 1e-6), 0, image.width);
-  const bottom = clamp(Math.ceil(rect.y + rect.height - 1e-6), 0, image.height);
-  if (right <= left || bottom <= top) return null;
-  return { x: left, y: top, width: right - left, height: bottom - top };
+  const across = clipSpan(rect.x, rect.width, image.width);
+  const down = clipSpan(rect.y, rect.height, image.height);
+  if (!across || !down) return null;
+  return { x: across[0], y: down[0], width: across[1], height: down[1] };
 }
 
 /**

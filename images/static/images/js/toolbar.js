@@ -1,0 +1,94 @@
+/** The buttons of the viewer, and the panel in which a region is shared. */
+
+import { byId, data, image, localService, messages, say, WIDE } from "./page.js";
+import { fileName, imagePath } from "./region.js";
+
+/** Fetches what is shown as one picture and hands it to the browser to keep. */
+async function savePicture(view, limits, button) {
+  const { seen } = view;
+  const url = `${localService}/${imagePath(seen, image, { api: data.api, limits })}`;
+  button.disabled = true;
+  button.setAttribute("aria-busy", "true");
+  say(messages.saving);
+  try {
+    const response = await fetch(`${url}?download`);
+    if (!response.ok) throw new Error((await response.json().catch(() => ({}))).detail);
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(await response.blob());
+    link.download = fileName(data.identifier, seen.region);
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+    say(messages.saved.replace("{name}", link.download));
+  } catch (error) {
+    say(`${messages.notSaved} ${error.message ?? ""}`.trim());
+  } finally {
+    button.disabled = false;
+    button.removeAttribute("aria-busy");
+    if (document.activeElement === document.body) button.focus({ focusVisible: false });
+  }
+}
+
+/** On a telephone the other parts of the panel are closed: the picture should stay in sight. */
+function openShare() {
+  const share = byId("share");
+  byId("panel").open = true;
+  if (!WIDE.matches) for (const part of byId("panel").querySelectorAll(".part")) part.open = part === share;
+  share.open = true;
+  share.scrollIntoView({ block: "start" });
+  byId("region-url").focus({ preventScroll: true });
+  byId("region-url").select();
+}
+
+function toggleFullScreen() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else byId("stage").requestFullscreen();
+}
+
+function wireButtons(toolbar, view, limits) {
+  const actions = {
+    "zoom-in": () => view.zoom(1.6),
+    "zoom-out": () => view.zoom(1 / 1.6),
+    home: () => view.reset(),
+    "turn-left": () => view.turn(-90),
+    "turn-right": () => view.turn(90),
+    mirror: () => view.mirror(),
+    "full-screen": toggleFullScreen,
+    share: openShare,
+    save: (button) => savePicture(view, limits, button),
+  };
+  toolbar.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-action]");
+    if (button) actions[button.dataset.action](button);
+  });
+  view.viewer.addHandler("flip", ({ flipped }) => {
+    byId("mirror").setAttribute("aria-pressed", String(Boolean(flipped)));
+  });
+}
+
+/** Arrow keys move between the buttons of the toolbar, which is one stop of the Tab key. */
+function wireKeys(toolbar) {
+  const buttons = () => [...toolbar.querySelectorAll("button:not([hidden])")];
+  buttons().forEach((button, index) => (button.tabIndex = index === 0 ? 0 : -1));
+  toolbar.addEventListener("keydown", (event) => {
+    const all = buttons();
+    const at = all.indexOf(document.activeElement);
+    const step = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: all.length - 1 }[event.key];
+    if (at < 0 || step === undefined) return;
+    event.preventDefault();
+    all[(step + all.length) % all.length].focus();
+  });
+  toolbar.addEventListener("focusin", (event) => {
+    for (const button of buttons()) button.tabIndex = button === event.target ? 0 : -1;
+  });
+}
+
+/** Shows the buttons that work with this image and this browser. `limits`: of what is saved, see fitSize. */
+export function showToolbar(view, limits, { canMirror }) {
+  const toolbar = byId("toolbar");
+  byId("mirror").hidden = !canMirror;
+  byId("full-screen").hidden = !document.fullscreenEnabled;
+  byId("share").hidden = false;
+  toolbar.hidden = false;
+  wireKeys(toolbar);
+  wireButtons(toolbar, view, limits);
+}
