@@ -11,6 +11,7 @@ from PIL import Jpeg2KImagePlugin
 
 from images.decoders import pdf
 from images.decoders.errors import UnsupportedSourceError
+from images.decoders.failures import out_of_memory
 from images.decoders.options import EncodeOptions
 
 __all__ = ["EncodeOptions", "encode"]
@@ -145,5 +146,9 @@ def _jp2(image: pyvips.Image, options: EncodeOptions) -> bytes:
     smallest = min(image.width, image.height)
     chosen["num_resolutions"] = max(1, min(6, smallest.bit_length()))
     buffer = io.BytesIO()
-    raster.save(buffer, Jpeg2KImagePlugin.Jpeg2KImageFile.format, **chosen)
+    try:
+        raster.save(buffer, Jpeg2KImagePlugin.Jpeg2KImageFile.format, **chosen)
+    except OSError as error:
+        # "broken data stream", says Pillow, when OpenJPEG gets no memory: nothing else can be wrong with a raster.
+        raise out_of_memory() from error
     return buffer.getvalue()

@@ -1,5 +1,6 @@
 """Decoder errors as JSON and back, so that a failure in a decoder process is raised again in the server."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,12 @@ from images.decoders.errors import (
 
 _DETAIL_LENGTH = 500
 _CODE_LENGTH = 50
+_MEMORY = re.compile(
+    r"(?:out of|not enough|insufficient) memory|memory (?:allocation|error)|out_of_memory"
+    r"|(?:fail|error|can't|cannot|could not|couldn't|unable)[^:]{0,20}\balloc"
+    r"|av1_create_context_and_bufferpool\(\) failed",
+    re.IGNORECASE,
+)
 # What a decoder may say. Being overloaded or dead is for the server alone to say.
 _TYPES: dict[str, type[DecodeError]] = {
     "failed": DecodeError,
@@ -28,6 +35,11 @@ def translate(error: Exception) -> DecodeError:
     if isinstance(error, MemoryError):
         return out_of_memory()
     return DecodeError("The image could not be decoded.")
+
+
+def tells_of_memory(message: str) -> bool:
+    """Whether a library's message means that it got no memory, and not that the file is damaged."""
+    return _MEMORY.search(message) is not None
 
 
 def out_of_memory() -> DecodeLimitError:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from images.decoders.errors import DamagedSourceError, DecodeError, UnsupportedSourceError
+from images.decoders.failures import out_of_memory, tells_of_memory
 from images.decoders.source import SourceData
 
 LEAST_VERSION = (2, 5, 4)
@@ -181,6 +182,8 @@ class _Session:
     def error(self) -> DecodeError:
         if isinstance(self.failure, DecodeError):
             return self.failure
+        if any(map(tells_of_memory, self.messages)):
+            return out_of_memory()
         told = self.messages[-1].rstrip(".") if self.messages else "no reason was given"
         return DamagedSourceError(f"The file is damaged: its JPEG 2000 data say: {told}.")
 

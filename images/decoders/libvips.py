@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import pyvips
 
 from images.decoders.errors import DamagedSourceError, DecodeError, UnsupportedSourceError
+from images.decoders.failures import out_of_memory, tells_of_memory
 
 _ALLOWED_LOADERS = ("Tiff", "Jpeg", "Png", "Webp", "Nsgif", "Heif")
 """libvips' class names; Nsgif reads GIF, Heif reads AVIF."""
@@ -36,6 +37,8 @@ def plain_errors() -> Iterator[None]:
 def _translated(error: pyvips.Error) -> DecodeError:
     lines = [line.strip() for line in f"{error.detail or error.message}".splitlines()]
     told = [line for line in lines if line] or ["no reason was given"]
+    if any(map(tells_of_memory, told)):
+        return out_of_memory()
     unsupported = next((line for line in told if _UNSUPPORTED.search(line)), None)
     if unsupported:
         return UnsupportedSourceError(f"The file holds something that is not read here: {_reason(unsupported)}.")

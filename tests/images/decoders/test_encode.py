@@ -9,7 +9,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from images.decoders import encode
-from images.decoders.errors import DecodeError
+from images.decoders.errors import DecodeError, DecodeLimitError
 from images.decoders.execute import execute
 from images.decoders.options import EncodeOptions
 from images.decoders.plan import plan
@@ -150,3 +150,14 @@ def test_the_fingerprint_names_what_changes_the_bytes() -> None:
 
 def test_options_are_named_beside_the_encoders() -> None:
     assert encode.EncodeOptions is EncodeOptions
+
+
+@pytest.mark.parametrize("reason", ["broken data stream when writing image file", "encoder error -2"])
+def test_jp2_that_got_no_memory_is_a_limit(monkeypatch: pytest.MonkeyPatch, reason: str) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(reason)
+
+    monkeypatch.setattr(PillowImage.Image, "save", fail)
+    with pytest.raises(DecodeLimitError) as caught:
+        scenes.encoded(PNG, DESCRIPTION, output="jp2")
+    assert caught.value.code == "out_of_memory"

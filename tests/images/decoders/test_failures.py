@@ -4,18 +4,21 @@ import json
 from typing import Any
 
 import pytest
+import pyvips
 from hypothesis import given
 from hypothesis import strategies as st
 
+from images.decoders import libvips
 from images.decoders.errors import (
     DamagedSourceError,
     DecodeError,
     DecodeLimitError,
     DecoderDiedError,
+    DecoderUnavailableError,
     OverloadedError,
     UnsupportedSourceError,
 )
-from images.decoders.failures import failure_from_json, failure_to_json, translate
+from images.decoders.failures import failure_from_json, failure_to_json, tells_of_memory, translate
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -31,7 +34,9 @@ def test_an_error_comes_back_as_it_was(type_: type[DecodeError]) -> None:
     assert (error.detail, error.code) == ("Too short.", "short")
 
 
-@pytest.mark.parametrize("error", [OverloadedError("Later."), DecoderDiedError("Gone.")])
+@pytest.mark.parametrize(
+    "error", [OverloadedError("Later."), DecoderUnavailableError("None."), DecoderDiedError("Gone.")]
+)
 def test_a_decoder_cannot_say_what_only_the_server_knows(error: DecodeError) -> None:
     assert type(failure_from_json(failure_to_json(error))) is DecodeError
 
@@ -51,6 +56,33 @@ def test_want_of_memory_is_a_limit() -> None:
     error = translate(MemoryError())
     assert isinstance(error, DecodeLimitError)
     assert error.code == "out_of_memory"
+
+
+MESSAGES = (
+    "out of memory -- size == 143MB",
+    "VipsJpeg: out of memory",
+    "tiff2vips: out of memory -- size == 12MB",
+    "_TIFFVSetField: Failed to allocate space for list of custom values",
+    "TIFFFillStrip: failed to allocate 98304 bytes",
+    "heif: Memory allocation error (6.0)",
+    "pngload: Insufficient memory",
+    "AOM encoder error: av1_create_context_and_bufferpool() failed",
+    "Not enough memory to decode tile",
+    "opj_j2k_read_tlm(): cannot allocate m_tile_part_infos.",
+)
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_libraries_that_got_no_memory_do_not_blame_the_file(message: str) -> None:
+    assert tells_of_memory(message)
+    with pytest.raises(DecodeLimitError) as caught, libvips.plain_errors():
+        raise pyvips.Error("unable to call", message)
+    assert caught.value.code == "out_of_memory"
+
+
+@pytest.mark.parametrize("message", ["premature end of JPEG image", "read error in strip 3", "invalid memory address"])
+def test_other_messages_are_of_the_file(message: str) -> None:
+    assert not tells_of_memory(message)
 
 
 def test_what_only_programmers_understand_is_left_out() -> None:
