@@ -21,6 +21,7 @@ _LONGEST_SIDE = {"jpg": 65_500, "pdf": 65_500, "webp": 16_383, "avif": 16_384, "
 _STREAMED = {"jpg", "png"}
 _STREAMED_FROM_PIXELS = 4_000_000
 _DEAR_FROM_PIXELS = 4_000_000
+_DEAR_FROM_DECODED_PIXELS = 16_000_000  # a tile of a photograph without tiles is an everyday request
 _DEAR_FROM_OUTPUT_PIXELS = {"avif": 1_000_000}
 _PROCESS_BYTES = 48_000_000
 """What a decoder process takes before it has decoded anything, roughly."""
@@ -225,7 +226,7 @@ def _memory_bytes(
 
 def _is_dear(pixels: int, request: RenderRequest) -> bool:
     threshold = _DEAR_FROM_OUTPUT_PIXELS.get(request.format, _DEAR_FROM_PIXELS)
-    return pixels > _DEAR_FROM_PIXELS or request.size.area > threshold
+    return pixels > _DEAR_FROM_DECODED_PIXELS or request.size.area > threshold
 
 
 def _streams(request: RenderRequest) -> bool:

@@ -93,7 +93,7 @@ class ProductServer:
         command = [
             str(Path(sys.executable).parent / "granian"),
             "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port),
-            "--workers", "1", "--blocking-threads", "8", "--no-ws", "--respawn-failed-workers",
+            "--workers", "1", "--blocking-threads", "32", "--no-ws", "--respawn-failed-workers",
             "iiifserver.wsgi:application",
         ]  # fmt: skip
         self.process = subprocess.Popen(
