@@ -8,7 +8,8 @@ class Tiling(models.Model):
     """The inside of the current version of an image's source, as read at ingest.
 
     `description` is `images.indexes.description.SourceDescription` as JSON; `schema` is the number of its form, so that
-    an older row is rebuilt instead of misread. `etag` pins the bytes that were described.
+    an older row is rebuilt instead of misread. `etag` pins the bytes that were described. `index`: where its packets or
+    tiles are, compressed, with a schema number of its own; null where regions are decoded from the file itself.
     """
 
     SCHEMA = 1
@@ -20,6 +21,7 @@ class Tiling(models.Model):
     tile_width = models.PositiveIntegerField(_("tile width"))
     tile_height = models.PositiveIntegerField(_("tile height"))
     description = models.JSONField(_("description"))
+    index = models.BinaryField(_("index"), null=True, blank=True)
     created = models.DateTimeField(_("created"))
 
     class Meta:

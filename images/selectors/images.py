@@ -141,7 +141,8 @@ def get_served_image(identifier: str) -> ServedImage:
 
 
 def _read_served_image(identifier: str) -> ServedImage:
-    image = Image.objects.select_related("tiling", "store").filter(identifier=identifier).first()
+    images = Image.objects.select_related("tiling", "store").defer("tiling__index")
+    image = images.filter(identifier=identifier).first()
     if image is None:
         raise ImageNotFoundError(f"There is no image {identifier!r}.")
     tiling = getattr(image, "tiling", None)

@@ -22,6 +22,7 @@ from images.models import Image, ImageState, Tiling
 from images.queue import enqueue
 from images.selectors.images import forget_served_image, image_location
 from images.services.decoding import get_runner
+from images.services.indexing import index_source
 from images.services.proof import prove, source_data
 from images.sources.errors import SourceError
 from images.sources.reader import ByteReader, SourceStat
@@ -39,10 +40,11 @@ class IngestRetryError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SourceFacts:
-    """What was read of a source in one sitting."""
+    """What was read of a source in one sitting. `index`: where its parts are, as it is stored, if it has one."""
 
     stat: SourceStat
     description: SourceDescription
+    index: bytes | None
 
 
 def image_ingest(pk: int) -> Image | None:
@@ -70,7 +72,7 @@ def image_ingest(pk: int) -> Image | None:
 
 def image_refresh(pk: int) -> bool:
     """Has the source changed since it was indexed? If so, ingest it anew. True where it had."""
-    image = Image.objects.select_related("store", "tiling").get(pk=pk)
+    image = Image.objects.select_related("store", "tiling").defer("tiling__index").get(pk=pk)
     tiling = getattr(image, "tiling", None)
     try:
         with open_source(image_location(image)) as reader:
@@ -111,7 +113,7 @@ def _claim(pk: int) -> Image | None:
     )
     if not claimed:
         return None
-    return Image.objects.select_related("store", "tiling").get(pk=pk)
+    return Image.objects.select_related("store", "tiling").defer("tiling__index").get(pk=pk)
 
 
 def _read_source(image: Image) -> SourceFacts:
@@ -128,8 +130,9 @@ def _read_source(image: Image) -> SourceFacts:
             raise IndexingError(detail, code="not_supported")
         description = _describe(source_format, reader, stat)
         prove(description, reader)
+        description, index = index_source(description, reader)
         reader.verify()
-        return SourceFacts(stat, description)
+        return SourceFacts(stat, description, index)
 
 
 def _describe(source_format: SourceFormat, reader: ByteReader, stat: SourceStat) -> SourceDescription:
@@ -190,6 +193,7 @@ def _commit(image: Image, facts: SourceFacts) -> None:
                 "tile_width": tile_width,
                 "tile_height": tile_height,
                 "description": description.to_json(),
+                "index": facts.index,
                 "created": _source_time(facts.stat, now),
             },
         )

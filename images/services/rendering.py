@@ -19,7 +19,7 @@ from images.models import Image, ImageState
 from images.queue import enqueue
 from images.selectors.images import ServedImage, forget_served_image
 from images.services.decoding import get_runner
-from images.services.proof import source_data
+from images.services.indexing import decoder_input
 from images.sources.errors import SourceChangedError, SourceNotFoundError
 from images.sources.registry import open_source
 
@@ -73,10 +73,13 @@ def render_plan(served: ServedImage, resolved: ResolvedRequest) -> DecodePlan:
 
 def _produce(served: ServedImage, resolved: ResolvedRequest) -> Iterator[bytes]:
     """Decode from a source that is pinned to the version; the bytes count only if it still was that one at the end."""
-    job = {"kind": "render", "plan": render_plan(served, resolved).to_json()}
+    planned = render_plan(served, resolved)
     try:
-        with open_source(served.location, etag=served.etag) as reader, source_data(reader) as data:
-            rendered = get_runner().run(job, data)
+        with (
+            open_source(served.location, etag=served.etag) as reader,
+            decoder_input(served, planned, reader) as (carried_out, data),
+        ):
+            rendered = get_runner().run({"kind": "render", "plan": carried_out.to_json()}, data)
             try:
                 yield from rendered.chunks
             finally:

@@ -32,7 +32,7 @@ class Indexed:
 
 @dataclass(slots=True)
 class _TileFound:
-    """What the tile-parts of one tile say. `parts`: their data; `listed`: packet lengths of each, None where unknown."""
+    """What the tile-parts of one tile say. `parts`: their data; `listed`: their packet lengths, None where unknown."""
 
     segments: tuple[Segment, ...] = ()
     changes: tuple[ProgressionChange, ...] = ()
@@ -241,4 +241,3 @@ def _check_precincts(header: MainHeader, style: CodingStyle, budget: _Budget) ->
             shrink = block_style.levels - resolution
             claimed += ((width // step.dx >> shrink + across) + 2) * ((height // step.dy >> shrink + down) + 2)
     _Budget(4 * budget.packets + 100_000).take(claimed * style.layers)
-

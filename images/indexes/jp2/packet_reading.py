@@ -21,7 +21,7 @@ _TERMALL = 0x04
 
 @dataclass(slots=True)
 class PacketReading:
-    """A tile that is being read. `order`: its packets as they follow each other; `packed`: its packet headers, if apart.
+    """A tile that is being read. `order`: its packets as they follow each other; `packed`: packet headers, if apart.
 
     `lengths` and `header_lengths` grow as packets are read; the latter only where headers are packed.
     """
@@ -49,7 +49,7 @@ class _Precincts:
     def resolution(self, precinct: int) -> Resolution:
         return self._tile.resolutions[self._resolution_of[precinct]]
 
-    def bands(self, precinct: int, layer: int) -> list[Band]:
+    def bands(self, precinct: int) -> list[Band]:
         found = self._bands.get(precinct)
         if found is None:
             found = self._bands[precinct] = list(self._make(precinct))
@@ -88,7 +88,7 @@ class _Buffer:
 
     def ensure(self, at: int, length: int, stop: int) -> Parser[None]:
         wanted = min(at + length, stop)
-        if wanted <= at or self.start <= at and wanted <= self.start + len(self.data):
+        if wanted <= at or (self.start <= at and wanted <= self.start + len(self.data)):
             return
         wanted = min(stop, at + max(length, _READ_BYTES))
         self.data = yield from read_range(ByteRange(at, wanted))
@@ -141,9 +141,7 @@ def _read_inline(reading: PacketReading, parts: list[ByteRange], limits: SourceL
     return counts
 
 
-def _packet_length(
-    data: bytes, at: int, precincts: _Precincts, precinct: int, layer: int, style: CodingStyle
-) -> int:
+def _packet_length(data: bytes, at: int, precincts: _Precincts, precinct: int, layer: int, style: CodingStyle) -> int:
     start = at
     if style.has_sop and data[at : at + 4] == SOP:
         at += SOP_BYTES
@@ -162,7 +160,7 @@ def _read_packet_header(
         bits = Bits(data, at)
         bits.bit()
         component = precincts.resolution(precinct).component
-        body = read_header(bits, precincts.bands(precinct, layer), layer, style.of(component))
+        body = read_header(bits, precincts.bands(precinct), layer, style.of(component))
         at = bits.end()
     precincts.leave(precinct, layer)
     if style.has_eph and data[at : at + 2] == EPH:

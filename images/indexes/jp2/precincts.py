@@ -135,7 +135,9 @@ def needed_precincts(
     Minimal supports of the synthesis filters (T.800 F.3), as a box over all bands.
     """
     kept = resolutions[: len(resolutions) - reduction]
-    columns = _needed([each.x for each in kept], [each.exponents[0] for each in kept], region[0], style, kept[0].steps[0])
+    columns = _needed(
+        [each.x for each in kept], [each.exponents[0] for each in kept], region[0], style, kept[0].steps[0]
+    )
     rows = _needed([each.y for each in kept], [each.exponents[1] for each in kept], region[1], style, kept[0].steps[1])
     return [
         (across, down) if across[0] < across[1] and down[0] < down[1] else ((0, 0), (0, 0))

@@ -54,7 +54,9 @@ def _order(
             ),
         )
     precincts = _by_position(tile, resolutions, progression)
-    return array("I", (packet for precinct in precincts for packet in range(precinct * layers, precinct * layers + stop)))
+    return array(
+        "I", (packet for precinct in precincts for packet in range(precinct * layers, precinct * layers + stop))
+    )
 
 
 def _runs(resolutions: list[Resolution]) -> list[range]:

@@ -4,6 +4,7 @@ The new codestream holds the tiles that the region touches, at the resolution as
 written as empty ones (T.800 B.9). Nothing that is kept moves on the reference grid, so the samples come out the same.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from images.indexes.jp2 import rewriting
 from images.indexes.jp2.geometry import ceil_shift
 from images.indexes.jp2.markers import ImageSize
 from images.indexes.jp2.packet_index import PacketIndex, TileMap
-from images.indexes.jp2.precincts import Resolution, Span, needed_precincts, tile_spans
+from images.indexes.jp2.precincts import Resolution, Span, needed_precincts
 from images.indexes.ranges import ByteRange
 
 DISK_GAP_BYTES = 16 * 1024
@@ -86,9 +87,7 @@ def plan_region(
     `reduction` is at most the fewest levels of any component of any tile.
     """
     size = index.size
-    left, top = ceil_shift(size.left, reduction), ceil_shift(size.top, reduction)
-    x = (left + region.x, left + region.x + region.width)
-    y = (top + region.y, top + region.y + region.height)
+    x, y = _on_grid(size, region, reduction)
     columns, rows = _touched_tiles(size, x, y, reduction)
     cropped = rewriting.crop_size(size, columns, rows, reduction)
     crop = reduction if cropped.is_reduced else 0
@@ -118,8 +117,8 @@ def plan_region(
         ranges=ranges,
         size=new,
         reduction=still,
-        x=ceil_shift(new.left, still) - left,
-        y=ceil_shift(new.top, still) - top,
+        x=region.x + ceil_shift(new.left, still) - x[0],
+        y=region.y + ceil_shift(new.top, still) - y[0],
         width=ceil_shift(new.right, still) - ceil_shift(new.left, still),
         height=ceil_shift(new.bottom, still) - ceil_shift(new.top, still),
         kept_bytes=source.kept_bytes,
@@ -129,9 +128,7 @@ def plan_region(
 def kept_bytes(index: PacketIndex, region: Region, reduction: int) -> int:
     """Bytes of the packets that `plan_region` would keep, with all layers: what it costs, found out in a moment."""
     size = index.size
-    left, top = ceil_shift(size.left, reduction), ceil_shift(size.top, reduction)
-    x = (left + region.x, left + region.x + region.width)
-    y = (top + region.y, top + region.y + region.height)
+    x, y = _on_grid(size, region, reduction)
     columns, rows = _touched_tiles(size, x, y, reduction)
     total = 0
     for row in range(*rows):
@@ -144,8 +141,20 @@ def kept_bytes(index: PacketIndex, region: Region, reduction: int) -> int:
     return total
 
 
+def touched_tiles(index: PacketIndex, region: Region, reduction: int) -> int:
+    """How many tiles `plan_region` would take packets from."""
+    columns, rows = _touched_tiles(index.size, *_on_grid(index.size, region, reduction), reduction)
+    return (columns[1] - columns[0]) * (rows[1] - rows[0])
+
+
+def _on_grid(size: ImageSize, region: Region, reduction: int) -> tuple[Span, Span]:
+    """A region of a level on the reference grid, `reduction` resolutions left out."""
+    x, y = ceil_shift(size.left, reduction) + region.x, ceil_shift(size.top, reduction) + region.y
+    return (x, x + region.width), (y, y + region.height)
+
+
 def _touched_tiles(size: ImageSize, x: Span, y: Span, reduction: int) -> tuple[Span, Span]:
-    """Columns and rows of tiles with samples of the region; a reduced pixel belongs to the tile of its grid position."""
+    """Columns and rows of tiles with samples of the region; a reduced pixel belongs where its grid position does."""
     return (
         _touched(x, size.tile_left, size.tile_width, size.tiles_across, reduction),
         _touched(y, size.tile_top, size.tile_height, size.tiles_down, reduction),
@@ -168,8 +177,7 @@ def _wanted(tile_map: TileMap, region: tuple[Span, Span], reduction: int, crop: 
         needed = needed_precincts(resolutions, tile_map.style.of(component), region, reduction)
         needed += [((0, 0), (0, 0))] * (reduction - crop)
         wanted += [
-            _Wanted(resolution, columns, rows)
-            for resolution, (columns, rows) in zip(resolutions, needed, strict=False)
+            _Wanted(resolution, columns, rows) for resolution, (columns, rows) in zip(resolutions, needed, strict=False)
         ]
     wanted.sort(key=lambda each: (each.resolution.number, each.resolution.component))
     return wanted
@@ -223,16 +231,12 @@ class _Ranges:
 
     def piece(self, start: int, stop: int, header: bytes = b"") -> Piece:
         """Where bytes of the source are among the chunks."""
-        from bisect import bisect_right
-
         chunk = bisect_right(self._starts, start) - 1
         base = self._starts[chunk]
         return Piece(chunk, start - base, stop - base, header)
 
 
-def _packets(
-    tile_map: TileMap, wanted: Sequence[_Wanted], most_layers: int, source: _Ranges
-) -> list[bytes | Piece]:
+def _packets(tile_map: TileMap, wanted: Sequence[_Wanted], most_layers: int, source: _Ranges) -> list[bytes | Piece]:
     """All packets of a tile in the order RLCP (T.800 B.12.1.2)."""
     pieces: list[bytes | Piece] = []
     empty = rewriting.empty_packet(tile_map.style)
@@ -258,8 +262,8 @@ def _add_layer(
     for start, stop in _precinct_rows(wanted):
         if start > at:
             pieces.append(empty * (start - at))
-        for packet in range(start * layers + layer, stop * layers, layers):
-            pieces.append(_piece(tile_map, packet, empty, source))
+        kept = range(start * layers + layer, stop * layers, layers)
+        pieces += [_piece(tile_map, packet, empty, source) for packet in kept]
         at = max(at, stop)
     if first + wanted.resolution.count > at:
         pieces.append(empty * (first + wanted.resolution.count - at))
@@ -272,6 +276,3 @@ def _piece(tile_map: TileMap, packet: int, empty: bytes, source: _Ranges) -> byt
         return header or empty
     offset = tile_map.offsets[packet]
     return source.piece(offset, offset + length, header)
-
-
-__all__ = ["DISK_GAP_BYTES", "REMOTE_GAP_BYTES", "Piece", "SparsePlan", "TileRecipe", "kept_bytes", "plan_region", "tile_spans"]
