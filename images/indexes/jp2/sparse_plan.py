@@ -84,6 +84,7 @@ def plan_region(
 ) -> SparsePlan:
     """Plan for `region`, in pixels of the level that `reduction` leaves, with the first `layers` quality layers or all.
 
+    A tile that the source leaves out, since it has no samples, is left out again: decoders fail on an empty one.
     `reduction` is at most the fewest levels of any component of any tile.
     """
     size = index.size
@@ -107,6 +108,7 @@ def plan_region(
             tile_map.style.has_sop,
         )
         for position, (number, tile_map, resolutions) in enumerate(zip(numbers, maps, wanted, strict=True))
+        if number in index.tiles
     )
     new = cropped.size
     still = reduction - crop
