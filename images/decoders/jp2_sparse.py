@@ -26,9 +26,10 @@ def find_sparse(index: PacketIndex, plan: DecodePlan, gap_bytes: int = DISK_GAP_
     """How to answer `plan` from single packets; None where the ordinary decode is as cheap.
 
     Packets that are kept are read, copied and sent to the decoder; of those left out the ordinary decode reads most,
-    to find its way. So it pays as soon as more is left out than is kept.
+    to find its way. So it pays as soon as more is left out than is kept. High throughput code-blocks (T.814) are
+    always decoded in the ordinary way: without a decode area nearly all of the work remains.
     """
-    if plan.source_format is not SourceFormat.JP2 or plan.shrink != 1:
+    if plan.source_format is not SourceFormat.JP2 or plan.shrink != 1 or index.is_high_throughput:
         return None
     region = _needed_region(index, plan)
     reduction = plan.level.reduction

@@ -114,7 +114,7 @@ def _image(opj: Any, structures: Any, pixels: npt.NDArray[np.uint8], coding: Cod
     for number, (dx, dy) in enumerate(steps):
         left, top = -(-coding.origin[0] // dx), -(-coding.origin[1] // dy)
         right, bottom = -(-(coding.origin[0] + width) // dx), -(-(coding.origin[1] + height) // dy)
-        planes.append(np.ascontiguousarray(pixels[:: dy, :: dx, number][: bottom - top, : right - left], np.int32))
+        planes.append(np.ascontiguousarray(pixels[::dy, ::dx, number][: bottom - top, : right - left], np.int32))
         component = made[number]
         component.dx, component.dy, component.prec, component.bpp, component.sgnd = dx, dy, 8, 8, 0
         component.w, component.h = right - left, bottom - top
