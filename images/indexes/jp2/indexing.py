@@ -8,7 +8,7 @@ from images.indexes.jp2 import boxes, geometry, markers, packet_lists, segments
 from images.indexes.jp2.boxes import Container
 from images.indexes.jp2.markers import CodingStyle, MainHeader
 from images.indexes.jp2.packet_index import PacketIndex, TilePackets
-from images.indexes.jp2.packet_reading import PacketReading, read_packets
+from images.indexes.jp2.packet_reading import PacketReading, Work, read_packets
 from images.indexes.jp2.precincts import tile_geometry
 from images.indexes.jp2.progression import packet_order
 from images.indexes.jp2.segments import HeaderSegments, ProgressionChange, Segment
@@ -47,10 +47,13 @@ class _Budget:
     """What may still be indexed."""
 
     packets: int
+    resolutions: int
+    work: Work
 
-    def take(self, packets: int) -> None:
+    def take(self, packets: int, resolutions: int = 0) -> None:
         self.packets -= packets
-        if self.packets < 0:
+        self.resolutions -= resolutions
+        if self.packets < 0 or self.resolutions < 0:
             raise TooLargeError("The image data are cut into more packets than this server indexes.")
 
 
@@ -85,9 +88,10 @@ def _index(byte_size: int, limits: SourceLimits) -> Parser[PacketIndex]:
     main = yield from segments.parse_segments(window, stream.start + 2, stream.stop, markers.SOT)
     found = yield from _parse_tile_parts(window, header, main, stream.stop, limits)
     tiles: dict[int, TilePackets] = {}
-    budget = _Budget(limits.max_indexed_packets)
+    most_packets = min(limits.max_indexed_packets, stream.length)  # each takes a byte at least
+    budget = _Budget(most_packets, limits.max_indexed_packets, Work(limits.max_indexed_code_blocks))
     for number in sorted(found):
-        tiles[number] = yield from _tile_packets(header, number, found.pop(number), budget, limits)
+        tiles[number] = yield from _tile_packets(header, number, found.pop(number), budget)
     return PacketIndex(jp2_header, stream.length, main.taken_over, tiles)
 
 
@@ -181,9 +185,7 @@ def _check_all_there(header: MainHeader, found: dict[int, _TileFound]) -> None:
             raise DamagedError(f"Tile {number + 1:,} of {header.size.tile_count:,} is not in the image data.")
 
 
-def _tile_packets(
-    header: MainHeader, number: int, found: _TileFound, budget: _Budget, limits: SourceLimits
-) -> Parser[TilePackets]:
+def _tile_packets(header: MainHeader, number: int, found: _TileFound, budget: _Budget) -> Parser[TilePackets]:
     style = segments.coding_style(found.segments, len(header.size.components), header.style)
     _check_style(style, len(header.size.components))
     _check_precincts(header, style, budget)
@@ -193,7 +195,7 @@ def _tile_packets(
     listed = None if found.has_packed_headers else _listed(found, len(order))
     if listed is None:
         reading = PacketReading(tile, style, order, b"".join(found.packed) if found.has_packed_headers else None)
-        return (yield from _read(reading, found, limits))
+        return (yield from _read(reading, found, budget.work))
     counts = [len(each or ()) for each in found.listed]
     return TilePackets(found.segments, found.changes, _counted(found, counts), listed)
 
@@ -207,8 +209,8 @@ def _listed(found: _TileFound, packets: int) -> "array[int] | None":
     return joined if len(joined) == packets else None
 
 
-def _read(reading: PacketReading, found: _TileFound, limits: SourceLimits) -> Parser[TilePackets]:
-    counts = yield from read_packets(reading, found.parts, limits)
+def _read(reading: PacketReading, found: _TileFound, work: Work) -> Parser[TilePackets]:
+    counts = yield from read_packets(reading, found.parts, work)
     return TilePackets(
         found.segments,
         found.changes,
@@ -239,5 +241,7 @@ def _check_precincts(header: MainHeader, style: CodingStyle, budget: _Budget) ->
         for resolution in range(block_style.levels + 1):
             across, down = block_style.precinct(resolution)
             shrink = block_style.levels - resolution
+            budget.take(0, resolutions=1)
             claimed += ((width // step.dx >> shrink + across) + 2) * ((height // step.dy >> shrink + down) + 2)
-    _Budget(4 * budget.packets + 100_000).take(claimed * style.layers)
+    if claimed * style.layers > 4 * budget.packets + 100_000:
+        raise TooLargeError("The image data are cut into more packets than this server indexes.")

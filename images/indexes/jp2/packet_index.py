@@ -12,7 +12,7 @@ from images.indexes.errors import DamagedError
 from images.indexes.jp2 import markers
 from images.indexes.jp2.markers import CodingStyle, ImageSize
 from images.indexes.jp2.precincts import Tile, tile_geometry
-from images.indexes.jp2.progression import packet_order
+from images.indexes.jp2.progression import RPCL, packet_order
 from images.indexes.jp2.segments import ProgressionChange, Segment, coding_style
 from images.indexes.limits import SourceLimits
 
@@ -47,6 +47,7 @@ class TileMap:
     """A tile with its packets by number: `offsets` from the start of the source and `lengths`, in bytes.
 
     A packet that is not in the codestream has no bytes. `headers`: the packed header of each packet, if so coded.
+    `has_layers_together`: the packets of each precinct follow each other, at most a tile-part header between them.
     """
 
     tile: Tile
@@ -54,6 +55,7 @@ class TileMap:
     offsets: "array[int]"
     lengths: "array[int]"
     headers: tuple[bytes, ...] | None
+    has_layers_together: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ class PacketIndex:
         packets = self.tiles.get(number)
         if packets is None:
             return TileMap(tile, style, offsets, lengths, None)
+        is_together = style.progression >= RPCL and not packets.changes
         order = packet_order(tile, style.layers, style.progression, packets.changes)
         at = 0
         for start, count in packets.parts:
@@ -133,7 +136,7 @@ class PacketIndex:
                 lengths[packet] = length
                 offset += length
             at += count
-        return TileMap(tile, style, offsets, lengths, _packed_headers(packets, order, total))
+        return TileMap(tile, style, offsets, lengths, _packed_headers(packets, order, total), is_together)
 
     def to_bytes(self) -> bytes:
         return _MAGIC + bytes([SCHEMA]) + zlib.compress(_write(self), 6)

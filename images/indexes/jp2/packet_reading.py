@@ -8,7 +8,6 @@ from images.indexes.errors import DamagedError, TooLargeError
 from images.indexes.jp2.markers import CodingStyle
 from images.indexes.jp2.packet_headers import EPH, SOP, SOP_BYTES, Band, Bits, read_header
 from images.indexes.jp2.precincts import Resolution, Tile, block_counts
-from images.indexes.limits import SourceLimits
 from images.indexes.parsing import Parser, read_range
 from images.indexes.ranges import ByteRange
 
@@ -17,6 +16,23 @@ _LEAST_AHEAD_BYTES = 16_384
 _BLOCK_HEADER_BYTES = 64
 _TERMALL_BLOCK_HEADER_BYTES = 512
 _TERMALL = 0x04
+
+
+class Work:
+    """What reading packet headers of one source may cost.
+
+    `most_blocks`: code-blocks that are kept at a time; all of a precinct are looked at in each of its packets, which
+    may be done so often that headers of sixteen layers can be read.
+    """
+
+    def __init__(self, most_blocks: int) -> None:
+        self.most_blocks = most_blocks
+        self._visits = 16 * most_blocks
+
+    def visit(self, blocks: int) -> None:
+        self._visits -= blocks
+        if self._visits < 0:
+            raise TooLargeError("The image has more code-blocks and layers than this server indexes.")
 
 
 @dataclass(slots=True)
@@ -37,11 +53,12 @@ class PacketReading:
 class _Precincts:
     """The code-blocks of the precincts of a tile; made when first needed, forgotten with the last layer."""
 
-    def __init__(self, reading: PacketReading, limits: SourceLimits) -> None:
+    def __init__(self, reading: PacketReading, work: Work) -> None:
         self._tile, self._style = reading.tile, reading.style
         self._last_layer = reading.style.layers - 1
         self._bands: dict[int, list[Band]] = {}
-        self._left = limits.max_indexed_code_blocks
+        self._work = work
+        self._left = work.most_blocks
         self._resolution_of = array("H")
         for number, resolution in enumerate(reading.tile.resolutions):
             self._resolution_of.extend([number] * resolution.count)
@@ -53,6 +70,7 @@ class _Precincts:
         found = self._bands.get(precinct)
         if found is None:
             found = self._bands[precinct] = list(self._make(precinct))
+        self._work.visit(sum(len(band.passes) for band in found))
         return found
 
     def leave(self, precinct: int, layer: int) -> None:
@@ -97,21 +115,21 @@ class _Buffer:
             raise DamagedError("The image data end too early: the file was probably cut off during copying.")
 
 
-def read_packets(reading: PacketReading, parts: list[ByteRange], limits: SourceLimits) -> Parser[list[int]]:
+def read_packets(reading: PacketReading, parts: list[ByteRange], work: Work) -> Parser[list[int]]:
     """Fill `reading`; the number of packets in each part.
 
     Raises DamagedError where packets and data don't end together, or a packet header can't be.
     """
     try:
         if reading.packed is None:
-            return (yield from _read_inline(reading, parts, limits))
-        return (yield from _read_packed(reading, parts, limits))
+            return (yield from _read_inline(reading, parts, work))
+        return (yield from _read_packed(reading, parts, work))
     except IndexError as error:
         raise DamagedError("A packet header of the JPEG 2000 image data has no end.") from error
 
 
-def _read_inline(reading: PacketReading, parts: list[ByteRange], limits: SourceLimits) -> Parser[list[int]]:
-    precincts = _Precincts(reading, limits)
+def _read_inline(reading: PacketReading, parts: list[ByteRange], work: Work) -> Parser[list[int]]:
+    precincts = _Precincts(reading, work)
     layers = reading.style.layers
     order, lengths = reading.order, reading.lengths
     buffer = _Buffer()
@@ -168,9 +186,9 @@ def _read_packet_header(
     return at, body
 
 
-def _read_packed(reading: PacketReading, parts: list[ByteRange], limits: SourceLimits) -> Parser[list[int]]:
+def _read_packed(reading: PacketReading, parts: list[ByteRange], work: Work) -> Parser[list[int]]:
     """Headers come from one place, bodies from another: only the lengths of bodies move through the parts."""
-    precincts = _Precincts(reading, limits)
+    precincts = _Precincts(reading, work)
     packed = reading.packed or b""
     buffer = _Buffer()
     counts = [0] * len(parts)

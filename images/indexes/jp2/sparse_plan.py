@@ -4,7 +4,6 @@ The new codestream holds the tiles that the region touches, at the resolution as
 written as empty ones (T.800 B.9). Nothing that is kept moves on the reference grid, so the samples come out the same.
 """
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,26 +22,17 @@ REMOTE_GAP_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """Bytes `start` to `stop` of chunk `chunk`. `header`: packed bytes that go before. `is_packet`: just one packet."""
-
-    chunk: int
-    start: int
-    stop: int
-    header: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
 class TileRecipe:
-    """A tile-part to build: its number, the segments of its header, and its packets, literal or from chunks.
+    """A tile-part to build: its number, the segments of its header, and its packets in their new order.
 
-    `strips_sop`: each piece is one packet, which may begin with an SOP segment that is left out.
+    `packets`: numbers of packets of `source` that are kept, or bytes to write as they are. `empty`: an empty packet.
     """
 
     number: int
     header: bytes
-    packets: tuple[bytes | Piece, ...]
-    strips_sop: bool
+    source: TileMap
+    packets: tuple[bytes | range, ...]
+    empty: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +41,7 @@ class SparsePlan:
 
     `ranges`: in ascending order, of the source. `size`: SIZ of the new codestream. `reduction`: resolutions that the
     decoder has still to leave out. `x`, `y`: where the new image begins in the level that was asked for, `width` and
-    `height` what it has of it; pixels. `kept_bytes`: of the packets that are kept.
+    `height` what it has of it; pixels. `needed_bytes`: of the packets that are kept.
     """
 
     jp2_header: bytes
@@ -64,7 +54,7 @@ class SparsePlan:
     y: int
     width: int
     height: int
-    kept_bytes: int
+    needed_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +64,6 @@ class _Wanted:
     resolution: Resolution
     columns: Span
     rows: Span
-
-
-_Kept = list[tuple[int, int]]
 
 
 def plan_region(
@@ -96,16 +83,18 @@ def plan_region(
     maps = [index.tile_map(number) for number in numbers]
     wanted = [_wanted(each, (x, y), reduction, crop) for each in maps]
     most_layers = layers or max(each.style.layers for each in maps)
-    source = _Ranges(gap_bytes)
-    for tile_map, resolutions in zip(maps, wanted, strict=True):
-        source.add_all(tile_map, resolutions, most_layers)
-    ranges = source.finish()
+    stretches = [
+        stretch
+        for tile_map, resolutions in zip(maps, wanted, strict=True)
+        for stretch in _stretches(tile_map, resolutions, most_layers)
+    ]
     recipes = tuple(
         TileRecipe(
             position,
             rewriting.tile_segments(index, number, crop, layers),
-            tuple(_packets(tile_map, resolutions, most_layers, source)),
-            tile_map.style.has_sop,
+            tile_map,
+            tuple(_packets(tile_map, resolutions, most_layers)),
+            rewriting.empty_packet(tile_map.style),
         )
         for position, (number, tile_map, resolutions) in enumerate(zip(numbers, maps, wanted, strict=True))
         if number in index.tiles
@@ -116,14 +105,14 @@ def plan_region(
         jp2_header=index.jp2_header,
         main_header=rewriting.main_header(index, new, crop, layers),
         tiles=recipes,
-        ranges=ranges,
+        ranges=_joined(stretches, gap_bytes),
         size=new,
         reduction=still,
         x=region.x + ceil_shift(new.left, still) - x[0],
         y=region.y + ceil_shift(new.top, still) - y[0],
         width=ceil_shift(new.right, still) - ceil_shift(new.left, still),
         height=ceil_shift(new.bottom, still) - ceil_shift(new.top, still),
-        kept_bytes=source.kept_bytes,
+        needed_bytes=sum(stop - start for start, stop in stretches),
     )
 
 
@@ -196,85 +185,67 @@ def _precinct_rows(wanted: _Wanted) -> list[tuple[int, int]]:
     ]
 
 
-class _Ranges:
-    """Collects the stretches that are needed and joins those that lie close to each other."""
-
-    def __init__(self, gap_bytes: int) -> None:
-        self._gap_bytes = gap_bytes
-        self._stretches: _Kept = []
-        self._starts: list[int] = []
-        self._ranges: tuple[ByteRange, ...] = ()
-        self.kept_bytes = 0
-
-    def add_all(self, tile_map: TileMap, wanted: Sequence[_Wanted], most_layers: int) -> None:
-        layers = tile_map.style.layers
-        kept_layers = min(layers, most_layers)
-        offsets, lengths = tile_map.offsets, tile_map.lengths
-        for each in wanted:
-            for start, stop in _precinct_rows(each):
-                for precinct in range(start, stop):
-                    for packet in range(precinct * layers, precinct * layers + kept_layers):
-                        if lengths[packet]:
-                            self._stretches.append((offsets[packet], offsets[packet] + lengths[packet]))
-
-    def finish(self) -> tuple[ByteRange, ...]:
-        """Ranges in ascending order."""
-        self._stretches.sort()
-        joined: list[list[int]] = []
-        for start, stop in self._stretches:
-            self.kept_bytes += stop - start
-            if joined and start - joined[-1][1] <= self._gap_bytes:
-                joined[-1][1] = max(joined[-1][1], stop)
-            else:
-                joined.append([start, stop])
-        self._starts = [start for start, _ in joined]
-        self._ranges = tuple(ByteRange(start, stop) for start, stop in joined)
-        return self._ranges
-
-    def piece(self, start: int, stop: int, header: bytes = b"") -> Piece:
-        """Where bytes of the source are among the chunks."""
-        chunk = bisect_right(self._starts, start) - 1
-        base = self._starts[chunk]
-        return Piece(chunk, start - base, stop - base, header)
+def _stretches(tile_map: TileMap, wanted: Sequence[_Wanted], most_layers: int) -> list[tuple[int, int]]:
+    """Where the kept packets lie in the source; one stretch for a precinct whose layers follow each other."""
+    layers = tile_map.style.layers
+    kept = min(layers, most_layers)
+    step = kept if tile_map.has_layers_together else 1
+    offsets, lengths = tile_map.offsets, tile_map.lengths
+    stretches: list[tuple[int, int]] = []
+    for each in wanted:
+        for start, stop in _precinct_rows(each):
+            for precinct in range(start * layers, stop * layers, layers):
+                for first in range(precinct, precinct + kept, step):
+                    last = first + step - 1
+                    begin, end = offsets[first], offsets[last] + lengths[last]
+                    if begin < end:
+                        stretches.append((begin, end))
+    stretches.sort()
+    return stretches
 
 
-def _packets(tile_map: TileMap, wanted: Sequence[_Wanted], most_layers: int, source: _Ranges) -> list[bytes | Piece]:
+def _joined(stretches: list[tuple[int, int]], gap_bytes: int) -> tuple[ByteRange, ...]:
+    """Ranges in ascending order, those that lie close to each other as one."""
+    stretches.sort()
+    joined: list[ByteRange] = []
+    begin = end = -1
+    for start, stop in stretches:
+        if begin >= 0 and start - end <= gap_bytes:
+            end = max(end, stop)
+            continue
+        if begin >= 0:
+            joined.append(ByteRange(begin, end))
+        begin, end = start, stop
+    if begin >= 0:
+        joined.append(ByteRange(begin, end))
+    return tuple(joined)
+
+
+def _packets(tile_map: TileMap, wanted: Sequence[_Wanted], most_layers: int) -> list[bytes | range]:
     """All packets of a tile in the order RLCP (T.800 B.12.1.2)."""
-    pieces: list[bytes | Piece] = []
+    packets: list[bytes | range] = []
     empty = rewriting.empty_packet(tile_map.style)
-    kept_layers = min(tile_map.style.layers, most_layers)
+    layers = tile_map.style.layers
     at = 0
     while at < len(wanted):
         stop = at
         while stop < len(wanted) and wanted[stop].resolution.number == wanted[at].resolution.number:
             stop += 1
-        for layer in range(kept_layers):
+        for layer in range(min(layers, most_layers)):
             for each in wanted[at:stop]:
-                _add_layer(pieces, tile_map, each, layer, empty, source)
+                _add_layer(packets, each, layer, layers, empty)
         at = stop
-    return pieces
+    return packets
 
 
-def _add_layer(
-    pieces: list[bytes | Piece], tile_map: TileMap, wanted: _Wanted, layer: int, empty: bytes, source: _Ranges
-) -> None:
+def _add_layer(packets: list[bytes | range], wanted: _Wanted, layer: int, layers: int, empty: bytes) -> None:
     """The packets of one resolution, component and layer."""
-    first, layers = wanted.resolution.first, tile_map.style.layers
-    at = first
+    at = wanted.resolution.first
+    end = at + wanted.resolution.count
     for start, stop in _precinct_rows(wanted):
         if start > at:
-            pieces.append(empty * (start - at))
-        kept = range(start * layers + layer, stop * layers, layers)
-        pieces += [_piece(tile_map, packet, empty, source) for packet in kept]
+            packets.append(empty * (start - at))
+        packets.append(range(start * layers + layer, stop * layers, layers))
         at = max(at, stop)
-    if first + wanted.resolution.count > at:
-        pieces.append(empty * (first + wanted.resolution.count - at))
-
-
-def _piece(tile_map: TileMap, packet: int, empty: bytes, source: _Ranges) -> bytes | Piece:
-    length = tile_map.lengths[packet]
-    header = tile_map.headers[packet] if tile_map.headers is not None else b""
-    if not length:
-        return header or empty
-    offset = tile_map.offsets[packet]
-    return source.piece(offset, offset + length, header)
+    if end > at:
+        packets.append(empty * (end - at))

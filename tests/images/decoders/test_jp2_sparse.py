@@ -88,7 +88,7 @@ def test_fewer_layers_are_nearly_the_same_in_fewer_bytes() -> None:
     assert index is not None
     region = Region(0, 0, 200, 200)
     whole, fewer = plan_region(index, region, 0), plan_region(index, region, 0, layers=2)
-    assert fewer.kept_bytes < whole.kept_bytes
+    assert fewer.needed_bytes < whole.needed_bytes
     made = assemble(fewer, [data[wanted.start : wanted.stop] for wanted in fewer.ranges])
     planes = scenes.component_planes(made)
     assert len(planes) == 3
