@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from images.conf import conf
-from images.decoders.jp2_sparse import find_sparse
+from images.decoders.jp2_sparse import SparseDecode, find_sparse
 from images.decoders.plan import DecodePlan
 from images.decoders.source import SourceData
 from images.indexes import parsing
@@ -40,13 +40,18 @@ def index_source(description: SourceDescription, reader: ByteReader) -> tuple[So
     return replace(description, detail=detail), blob
 
 
+def find_shortcut(served: ServedImage, planned: DecodePlan) -> SparseDecode | None:
+    """How to answer from parts of the source, where its index knows them and that costs less."""
+    index = find_packet_index(served) if planned.source_format is SourceFormat.JP2 else None
+    return find_sparse(index, planned) if index else None
+
+
 @contextmanager
 def decoder_input(
     served: ServedImage, planned: DecodePlan, reader: ByteReader
 ) -> Iterator[tuple[DecodePlan, SourceData]]:
     """The plan as it is carried out and what it is carried out on: the packets needed, or the source itself."""
-    index = find_packet_index(served) if planned.source_format is SourceFormat.JP2 else None
-    found = find_sparse(index, planned) if index else None
+    found = find_shortcut(served, planned)
     if found is None:
         with source_data(reader) as data:
             yield planned, data

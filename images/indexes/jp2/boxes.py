@@ -106,7 +106,7 @@ def parse_container(window: Window, limits: SourceLimits) -> Parser[Container]:
         if box.type == b"ftbl":
             raise NotSupportedError("The image data of this JPX file lie in other files, which is not supported.")
         if box.type == b"jp2h":
-            found.header = found.header or box.contents
+            found.header = box.contents
         yield from _parse_contents(window, box, found, limits)
         at = box.contents.stop
     raise DamagedError("The JPEG 2000 file has no image data: it was probably cut off during copying.")

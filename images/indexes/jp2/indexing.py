@@ -7,8 +7,9 @@ from images.indexes.errors import DamagedError, IndexingError, NotSupportedError
 from images.indexes.jp2 import boxes, geometry, markers, packet_lists, segments
 from images.indexes.jp2.boxes import Container
 from images.indexes.jp2.markers import CodingStyle, MainHeader
-from images.indexes.jp2.packet_index import PacketIndex, TilePackets
+from images.indexes.jp2.packet_index import PacketIndex
 from images.indexes.jp2.packet_reading import PacketReading, Work, read_packets
+from images.indexes.jp2.packet_storage import TilePackets
 from images.indexes.jp2.precincts import tile_geometry
 from images.indexes.jp2.progression import packet_order
 from images.indexes.jp2.segments import HeaderSegments, ProgressionChange, Segment

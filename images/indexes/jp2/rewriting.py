@@ -65,7 +65,7 @@ def main_header(index: PacketIndex, size: ImageSize, crop: int, layers: int | No
     rewritten = (
         Segment(markers.SIZ, _size_data(segment.data, size))
         if segment.marker == markers.SIZ
-        else _rewritten(segment, len(size.components), _most_levels(index), crop, layers)
+        else _rewritten(segment, len(size.components), index.most_levels, crop, layers)
         for segment in index.segments
     )
     return b"\xff\x4f" + b"".join(map(_to_bytes, rewritten))
@@ -76,21 +76,14 @@ def tile_segments(index: PacketIndex, number: int, crop: int, layers: int | None
     if packets is None:
         return b""
     components = len(index.size.components)
-    most_levels = _most_levels(index)
     return b"".join(
-        _to_bytes(_rewritten(segment, components, most_levels, crop, layers)) for segment in packets.segments
+        _to_bytes(_rewritten(segment, components, index.most_levels, crop, layers)) for segment in packets.segments
     )
 
 
 def empty_packet(style: CodingStyle) -> bytes:
     """A packet without any code-block (T.800 B.9)."""
     return b"\x00" + (EPH if style.has_eph else b"")
-
-
-def _most_levels(index: PacketIndex) -> int:
-    numbers = [number for number, tile in index.tiles.items() if tile.segments]
-    styles = [index.style, *map(index.style_of, numbers)]
-    return max(block.levels for style in styles for block in (style.default, *style.components.values()))
 
 
 def _to_bytes(segment: Segment) -> bytes:

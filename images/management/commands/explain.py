@@ -11,6 +11,7 @@ from images.conf import conf
 from images.iiif.canonical import canonical_path
 from images.iiif.path import ImagePath, parse_path
 from images.iiif.version import ApiVersion
+from images.services.indexing import find_shortcut
 from images.services.rendering import derivative_key, image_find_derivative, render_plan
 from images.services.requests import REQUEST_ERRORS, resolve_request
 
@@ -46,6 +47,13 @@ class Command(BaseCommand):
         self._line("cached", "no" if found is None else f"yes, {found.length:,} bytes")
         if found is not None:
             found.close()
+        shortcut = find_shortcut(served, plan)
+        if shortcut is None:
+            self._line("reads", "what the decoder asks for, from the file itself")
+        else:
+            ranges = shortcut.sparse.ranges
+            total = sum(wanted.length for wanted in ranges)
+            self._line("reads", f"{total:,} bytes in {len(ranges)} ranges: the packets that the region needs")
         self._line("decodes", f"{plan.pixels:,} pixels, about {plan.memory_bytes / 2**20:,.1f} MiB")
         self._line("lane", "dear" if plan.is_dear else "tiles")
         facts = {
