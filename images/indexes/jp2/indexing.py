@@ -123,7 +123,7 @@ def _parse_tile_parts(
         change for data in main.listed(markers.POC) for change in segments.parse_changes(data, components)
     )
     main_headers = packet_lists.split_main_headers(main.listed(markers.PPM))
-    at, count = main.stop, 0
+    at, count, kept_bytes = main.stop, 0, main.kept_bytes
     while at + _SOT_BYTES <= stop:
         start = yield from window.fetch(at, _SOT_BYTES, "The JPEG 2000 image data")
         if start[:2] != markers.SOT.to_bytes(2, "big"):
@@ -138,8 +138,8 @@ def _parse_tile_parts(
         if main.listed(markers.PPM):
             tile.has_packed_headers = True
             tile.packed.append(main_headers[count] if count < len(main_headers) else b"")
-        at, count = next_at, count + 1
-        if count > 4 * limits.max_indexed_tiles:
+        at, count, kept_bytes = next_at, count + 1, kept_bytes + own.kept_bytes
+        if count > 4 * limits.max_indexed_tiles or kept_bytes > segments.MAX_KEPT_BYTES:
             raise TooLargeError("The image data are cut into more tile-parts than this server indexes.")
     _check_all_there(header, found)
     return found

@@ -26,8 +26,9 @@ _LISTS = {markers.PLT, markers.PPM, markers.PPT, markers.POC}
 _PASSED_OVER = {markers.TLM, markers.PLM, 0xFF56, 0xFF59, 0xFF63, 0xFF64}
 """TLM, PLM, PRF, CPF, CRG, COM: no pixel depends on them."""
 
-MAX_LIST_BYTES = 16 * 1024 * 1024
-"""Of the packet lists and packed headers of one codestream; they are kept until it has been read."""
+MAX_KEPT_BYTES = 16 * 1024 * 1024
+"""Of coding parameters, packet lists and packed headers of one codestream, which are held until it has been read: two
+million packets take six million bytes to list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,10 @@ class HeaderSegments:
     taken_over: tuple[Segment, ...]
     lists: tuple[Segment, ...]
     stop: int
+
+    @property
+    def kept_bytes(self) -> int:
+        return sum(len(segment.data) for segment in (*self.taken_over, *self.lists))
 
     def listed(self, marker: int) -> tuple[bytes, ...]:
         return tuple(segment.data for segment in self.lists if segment.marker == marker)
@@ -69,7 +74,7 @@ def parse_segments(window: Window, at: int, stop: int, until: int) -> Parser[Hea
     """
     taken_over: list[Segment] = []
     lists: list[Segment] = []
-    list_bytes = 0
+    kept_bytes = 0
     for _ in range(markers.MAX_SEGMENTS):
         if at + 2 > stop:
             raise DamagedError("A header of the JPEG 2000 image data ends too early.")
@@ -80,9 +85,9 @@ def parse_segments(window: Window, at: int, stop: int, until: int) -> Parser[Hea
         if marker in _TAKEN_OVER or marker in _LISTS:
             data = yield from window.fetch(at + 4, length - 2, "A JPEG 2000 header")
             (taken_over if marker in _TAKEN_OVER else lists).append(Segment(marker, data))
-            list_bytes += len(data)
-            if list_bytes > MAX_LIST_BYTES:
-                raise TooLargeError("The lists of packets in the JPEG 2000 headers are longer than any image needs.")
+            kept_bytes += len(data)
+            if kept_bytes > MAX_KEPT_BYTES:
+                raise TooLargeError("The JPEG 2000 headers are longer than what is kept of them.")
         elif length and marker not in _PASSED_OVER:
             raise NotSupportedError(f"The JPEG 2000 header has an extension (marker {marker:04X}) that is not known.")
         at += 2 + length
