@@ -18,6 +18,9 @@ class SourceLimits:
     `max_jp2_tile_pixels`: of one JPEG 2000 tile; its decoder keeps a record of each of its code-blocks.
     `max_jp2_packets`: of a JPEG 2000 codestream, which are all visited before the first pixel.
     `max_jp2_code_blocks`: of one JPEG 2000 tile; each costs the decoder some hundred bytes before the first pixel.
+    `max_indexed_tiles`, `max_indexed_packets`: of a JPEG 2000 codestream whose packets are indexed; a packet takes 24
+    bytes of a server's memory, 10 gigapixels of three colours in precincts of 256 and one layer have 600,000.
+    `max_indexed_code_blocks`: of one JPEG 2000 tile whose packet headers are read; each takes some 30 bytes meanwhile.
     `max_boxes`: boxes of a JP2 file that are looked at before its codestream.
     `max_tile_parts_read`: JPEG 2000 tile-parts whose headers are looked at; each is a read.
     """
@@ -33,5 +36,8 @@ class SourceLimits:
     max_jp2_tile_pixels: int = 2_000_000_000
     max_jp2_packets: int = 20_000_000
     max_jp2_code_blocks: int = 8_000_000
+    max_indexed_tiles: int = 16_384
+    max_indexed_packets: int = 2_000_000
+    max_indexed_code_blocks: int = 2_000_000
     max_boxes: int = 4_096
     max_tile_parts_read: int = 1_024

@@ -9,9 +9,10 @@ class Tiling(models.Model):
 
     `description` is `images.indexes.description.SourceDescription` as JSON; `schema` is the number of its form, so that
     an older row is rebuilt instead of misread. `etag` pins the bytes that were described. `index` says where the pieces
-    of a TIFF lie (`images.indexes.tiff.index.TiffIndex.to_bytes`), NULL where there is nothing to say. It is written
-    together with a new version and never without: what is answered with it has other bytes. It may be long, so queries
-    leave it out (`defer`) unless they need it.
+    of a TIFF lie (`images.indexes.tiff.index.TiffIndex`) or the packets of a JPEG 2000 source
+    (`images.indexes.jp2.packet_index.PacketIndex`), with a schema number of its own; NULL where there is nothing to
+    say. It is written together with a new version and never without: what is answered with it may have other bytes.
+    It may be long, so queries leave it out (`defer`) unless they need it.
     """
 
     SCHEMA = 1

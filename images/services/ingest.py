@@ -22,6 +22,7 @@ from images.models import Image, ImageState, Tiling
 from images.queue import enqueue
 from images.selectors.images import forget_served_image, image_location
 from images.services.decoding import get_runner
+from images.services.indexing import index_source
 from images.services.proof import prove, source_data
 from images.sources.errors import SourceError
 from images.sources.reader import ByteReader, SourceStat
@@ -42,11 +43,11 @@ class IngestRetryError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SourceFacts:
-    """What was read of a source in one sitting."""
+    """What was read of a source in one sitting. `index`: where its parts are, as it is stored, if it has one."""
 
     stat: SourceStat
     description: SourceDescription
-    index: TiffIndex | None
+    index: bytes | None
 
 
 def image_ingest(pk: int) -> Image | None:
@@ -156,10 +157,11 @@ def _read_source(image: Image) -> SourceFacts:
         if source_format not in conf.source_formats:
             detail = f"Sources in the format {source_format} are switched off on this server."
             raise IndexingError(detail, code="not_supported")
-        description, index = _describe(source_format, reader, stat)
+        description, tiles = _describe(source_format, reader, stat)
         prove(description, reader)
+        description, packets = index_source(description, reader)
         reader.verify()
-        return SourceFacts(stat, description, index)
+        return SourceFacts(stat, description, tiles.to_bytes() if tiles is not None else packets)
 
 
 def _describe(
@@ -225,7 +227,7 @@ def _commit(image: Image, facts: SourceFacts) -> None:
                 "tile_width": tile_width,
                 "tile_height": tile_height,
                 "description": description.to_json(),
-                "index": facts.index.to_bytes() if facts.index is not None else None,
+                "index": facts.index,
                 "created": _source_time(facts.stat, now),
             },
         )

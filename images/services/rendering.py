@@ -22,7 +22,7 @@ from images.models import Image, ImageState
 from images.queue import enqueue_now
 from images.selectors.images import ServedImage, forget_served_image
 from images.services.decoding import get_runner
-from images.services.proof import source_data
+from images.services.indexing import decoder_input
 from images.services.splicing import find_stored_piece, image_splice, splice_fingerprint
 from images.sources.errors import SourceChangedError, SourceNotFoundError
 from images.sources.registry import open_source
@@ -94,14 +94,14 @@ def _render_request(resolved: ResolvedRequest) -> RenderRequest:
 
 def _produce(served: ServedImage, resolved: ResolvedRequest) -> Iterator[bytes]:
     """Decode from a source that is pinned to the version; the bytes count only if it still was that one at the end."""
-    job = {"kind": "render", "plan": render_plan(served, resolved).to_json()}
+    planned = render_plan(served, resolved)
     try:
         with (
             _refreshing_what_changed(served),
             open_source(served.location, etag=served.etag) as reader,
-            source_data(reader) as data,
+            decoder_input(served, planned, reader) as (carried_out, data),
         ):
-            with get_runner().run(job, data) as rendered:
+            with get_runner().run({"kind": "render", "plan": carried_out.to_json()}, data) as rendered:
                 last = b""
                 for chunk in rendered.chunks:
                     if last:

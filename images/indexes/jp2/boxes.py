@@ -63,9 +63,13 @@ class ChannelDefinition:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """What a file says around its codestream. A codestream without a file has none of it."""
+    """What a file says around its codestream. A codestream without a file has none of it.
+
+    `header`: the contents of its JP2 header box, which says what the components mean.
+    """
 
     codestream: ByteRange
+    header: ByteRange | None = None
     brand: str = ""
     component_bits: tuple[int, ...] = ()
     colours: tuple[Colour, ...] = ()
@@ -84,6 +88,7 @@ class _Found:
     mapping: tuple[Mapping, ...] = ()
     channels: tuple[ChannelDefinition, ...] = ()
     resolution: tuple[float, float] | None = None
+    header: ByteRange | None = None
     boxes: int = 0
 
 
@@ -100,6 +105,8 @@ def parse_container(window: Window, limits: SourceLimits) -> Parser[Container]:
             return _to_container(found, box)
         if box.type == b"ftbl":
             raise NotSupportedError("The image data of this JPX file lie in other files, which is not supported.")
+        if box.type == b"jp2h":
+            found.header = box.contents
         yield from _parse_contents(window, box, found, limits)
         at = box.contents.stop
     raise DamagedError("The JPEG 2000 file has no image data: it was probably cut off during copying.")
@@ -108,6 +115,7 @@ def parse_container(window: Window, limits: SourceLimits) -> Parser[Container]:
 def _to_container(found: _Found, box: Box) -> Container:
     return Container(
         codestream=box.contents,
+        header=found.header,
         brand=found.brand,
         component_bits=found.component_bits,
         colours=found.colours,

@@ -12,6 +12,7 @@ from images.decoders.pass_through import PassThrough
 from images.iiif.canonical import canonical_path
 from images.iiif.path import ImagePath, parse_path
 from images.iiif.version import ApiVersion
+from images.services.indexing import find_shortcut
 from images.services.rendering import derivative_key, find_pass_through, image_find_derivative, render_plan
 from images.services.requests import REQUEST_ERRORS, resolve_request
 
@@ -52,6 +53,13 @@ class Command(BaseCommand):
             self._line("stored as", "no tile of its own")
         else:
             self._line("stored as", _stored(stored))
+        shortcut = find_shortcut(served, plan)
+        if shortcut is None:
+            self._line("reads", "what the decoder asks for, from the file itself")
+        else:
+            ranges = shortcut.sparse.ranges
+            total = sum(wanted.length for wanted in ranges)
+            self._line("reads", f"{total:,} bytes in {len(ranges)} ranges: the packets that the region needs")
         self._line("decodes", f"{plan.pixels:,} pixels, about {plan.memory_bytes / 2**20:,.1f} MiB")
         self._line("lane", "dear" if plan.is_dear else "tiles")
         facts = {
