@@ -84,7 +84,9 @@ def test_one_source_must_be_named(curator: Page, visit: Visit, fields: dict[str,
     if fields:
         page.locator("select#id_store").select_option(index=1)
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.locator(".errorlist").first).to_contain_text("Upload a file, or name either a store and a key, or a URL.")
+    expect(page.locator(".errorlist").first).to_contain_text(
+        "Upload a file, or name either a store and a key, or a URL."
+    )
     expect(page.get_by_label("Identifier")).to_have_value("wrong")
 
 
