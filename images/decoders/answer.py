@@ -39,7 +39,7 @@ class Outcome(enum.StrEnum):
 class Deadlines:
     """`wall_seconds`: the longest that a decoder may compute without sending anything, as seen by a server that waits.
 
-    `stream_seconds`: the longest life of one answer, slow readers included.
+    `stream_seconds`: the longest that one answer may occupy a decoder.
     """
 
     wall_seconds: float
@@ -47,7 +47,7 @@ class Deadlines:
 
 
 class Answer(Iterator[bytes]):
-    """The pieces of a result as they come. A slow reader slows the decoder, through the socket, and is not its fault.
+    """The pieces of a result as they come from the decoder.
 
     `finish` is called once, as soon as the decoder is no longer needed; `ending_signal` tells which signal
     ended a decoder that is gone.
@@ -62,14 +62,13 @@ class Answer(Iterator[bytes]):
     ) -> None:
         self._decoder = decoder
         self._wall_seconds = deadlines.wall_seconds
-        self._last_moment = after(deadlines.stream_seconds)
+        self.last_moment = after(deadlines.stream_seconds)
         self._ending_signal = ending_signal
         self._finish = finish
         self._pieces: deque[bytes] = deque()
-        self._failure: DecodeError | None = None
         self._state = threading.Lock()
+        self._is_cancelled = False
         self._is_finished = False
-        self._follow_up: Callable[[], None] | None = None
 
     def begin(self, job: Mapping[str, Any], source: SourceData) -> None:
         """Hand `job` and its source to the decoder. Raises DecodeError."""
@@ -96,14 +95,6 @@ class Answer(Iterator[bytes]):
                 return None
         return arrived
 
-    def when_finished(self, follow_up: Callable[[], None]) -> None:
-        """Call `follow_up` once the decoder is no longer needed: at once if that is so already."""
-        with self._state:
-            if not self._is_finished:
-                self._follow_up = follow_up
-                return
-        follow_up()
-
     def __next__(self) -> bytes:
         if self._pieces:
             return self._pieces.popleft()
@@ -117,12 +108,12 @@ class Answer(Iterator[bytes]):
         self._pieces.clear()
         self._end(Outcome.CANCELLED)
 
-    def expire(self, now: float) -> None:
-        """End an answer that outlived `stream_seconds` because its reader does not come back. From any thread."""
-        # No thread still waits for the socket so long after its deadline.
-        if now > self._last_moment + 1:
-            self._failure = out_of_time()
-            self._end(Outcome.STOPPED)
+    def cancel(self) -> None:
+        """From any thread: end a decoder that is still at work; whoever waits for its answer gets DecoderDiedError."""
+        with self._state:
+            if not self._is_finished:
+                self._is_cancelled = True
+                self._decoder.stop()
 
     def __del__(self) -> None:
         # The collector may run while this very thread holds the locks that ending takes.
@@ -131,12 +122,10 @@ class Answer(Iterator[bytes]):
 
     def _read_piece(self) -> bytes | None:
         """The next piece, or None at the end. Raises DecodeError."""
-        if self._failure is not None:
-            raise self._failure
         if self._is_finished:
             return None
         with self._translating():
-            answer = self._decoder.read(min(after(self._wall_seconds), self._last_moment))
+            answer = self._decoder.read(min(after(self._wall_seconds), self.last_moment))
             failure = failure_from_json(answer.json()) if answer.kind is Kind.ERROR else None
         if failure is not None:
             exhausted = isinstance(failure, DecodeLimitError)
@@ -156,17 +145,24 @@ class Answer(Iterator[bytes]):
             self._end(Outcome.STOPPED)
             raise out_of_time() from error
         except (EOFError, OSError) as error:
-            self._decoder.kill()
-            failure = explain(self._ending_signal(self._decoder.pid))
-            died = isinstance(failure, DecoderDiedError)
-            self._end(Outcome.DIED if died else Outcome.EXHAUSTED)
-            raise failure from error
+            raise self._explained() from error
         except FrameError as error:
             self._end(Outcome.DIED)
             raise DecoderDiedError("The decoder gave an answer that is none.") from error
         except BaseException:
             self._end(Outcome.CANCELLED)
             raise
+
+    def _explained(self) -> DecodeError:
+        """Why there is no decoder any more."""
+        if self._is_cancelled:
+            self._end(Outcome.CANCELLED)
+            return explain(None)
+        self._decoder.stop()
+        failure = explain(self._ending_signal(self._decoder.pid))
+        died = isinstance(failure, DecoderDiedError)
+        self._end(Outcome.DIED if died else Outcome.EXHAUSTED)
+        return failure
 
     def _end(self, outcome: Outcome) -> None:
         if not self._decoder.is_ours:
@@ -175,10 +171,9 @@ class Answer(Iterator[bytes]):
             if self._is_finished:
                 return
             self._is_finished = True
-            follow_up = self._follow_up
+            if self._is_cancelled:
+                outcome = Outcome.CANCELLED
         self._finish(self._decoder, outcome)
-        if follow_up is not None:
-            follow_up()
 
 
 def explain(ending_signal: int | None) -> DecoderDiedError | DecodeLimitError:

@@ -15,9 +15,11 @@ from images.decoders.answer import Answer, Deadlines, Outcome
 from images.decoders.confinement import ProcessLimits
 from images.decoders.decoder import Decoder
 from images.decoders.errors import DecoderDiedError, OverloadedError
+from images.decoders.relay import Drain, Relay
 from images.decoders.runner import Rendered, Runner, is_dear
 from images.decoders.source import SourceData
 from images.decoders.spawning import Spawner
+from images.decoders.spool import Spool
 from images.decoders.threads import ThreadRunner
 
 __all__ = ["DecoderPool", "Rendered", "Runner", "ThreadRunner"]
@@ -31,7 +33,7 @@ class DecoderPool:
     `dear_slots`, `queue_length`, `queue_wait` (seconds): see Admission. `wall_seconds`, `stream_seconds`: see
     Deadlines. `cpu_seconds`: processor time of one job. `memory_bytes`: address space of one decoder. A decoder is
     replaced after `max_jobs` jobs or with `max_resident_bytes` in memory. A result of up to `read_ahead_bytes` is read
-    whole before `run` returns, so that its decoder is free at once.
+    whole before `run` returns; of a longer one, up to `spool_bytes` wait for a reader who is slower than the decoder.
     """
 
     def __init__(
@@ -44,10 +46,11 @@ class DecoderPool:
         cpu_seconds: float = 15.0,
         memory_bytes: int = 2 * 1024**3,
         *,
-        stream_seconds: float = 600.0,
+        stream_seconds: float = 120.0,
         max_jobs: int = 5000,
         max_resident_bytes: int = 400 * 1024**2,
         read_ahead_bytes: int = 1024**2,
+        spool_bytes: int = 512 * 1024**2,
         start_seconds: float = 30.0,
         job_module: str = "images.decoders.jobs",
     ) -> None:
@@ -67,6 +70,7 @@ class DecoderPool:
         self._max_jobs = max_jobs
         self._max_resident_bytes = max_resident_bytes
         self._read_ahead_bytes = read_ahead_bytes
+        self._spool_bytes = spool_bytes
         self._spawner = Spawner(job_module, ProcessLimits(memory_bytes), start_seconds)
         self._reset()
         os.register_at_fork(after_in_child=_weakly(self._forget))
@@ -77,7 +81,6 @@ class DecoderPool:
         self._lock = threading.Lock()
         self._idle: list[Decoder] = []
         self._living: set[Decoder] = set()
-        self._streams: weakref.WeakSet[Answer] = weakref.WeakSet()
         self._counts: Counter[str] = Counter()
         self._busy_seconds = 0.0
         self._is_closed = False
@@ -91,7 +94,6 @@ class DecoderPool:
                 self._idle.append(decoder)
 
     def run(self, job: Mapping[str, Any], source: SourceData) -> Rendered:
-        self._end_expired_streams()
         dear = is_dear(job)
         self._admission.enter(is_dear=dear)
         began = time.monotonic()
@@ -102,15 +104,15 @@ class DecoderPool:
                 self._busy_seconds += time.monotonic() - began
 
         self._count("jobs")
+        whole_job = {"job": dict(job), **self._job_limits}
         try:
-            answer, length = self._ask_twice({"job": dict(job), **self._job_limits}, source)
+            answer, length, may_retry = self._ask_twice(whole_job, source)
+            if length is None:
+                return Rendered(self._relay(answer, whole_job, source, leave, may_retry=may_retry), None)
         except BaseException:
             leave()
             raise
-        if length is None:
-            with self._lock:
-                self._streams.add(answer)
-        answer.when_finished(leave)
+        leave()
         return Rendered(answer, length)
 
     def stats(self) -> dict[str, Any]:
@@ -162,20 +164,54 @@ class DecoderPool:
             decoder.stop()
         self._spawner.close()
 
-    def _ask_twice(self, job: Mapping[str, Any], source: SourceData) -> tuple[Answer, int | None]:
-        """Ask a decoder, and another one should the first die before anything of its answer was relayed."""
+    def _ask_twice(self, job: Mapping[str, Any], source: SourceData) -> tuple[Answer, int | None, bool]:
+        """Ask a decoder, and another one should the first die; whether there is still another attempt."""
         decoder = self._check_out()
         try:
-            return self._ask(decoder, job, source)
+            return *self._ask(decoder, job, source), True
         except DecoderDiedError as error:
             logger.warning("Decoder %d: %s Trying once more.", decoder.pid, error.detail)
             self._count("retries")
-        return self._ask(self._check_out(), job, source)
+        return *self._ask(self._check_out(), job, source), False
 
-    def _ask(self, decoder: Decoder, job: Mapping[str, Any], source: SourceData) -> tuple[Answer, int | None]:
+    def _relay(
+        self,
+        answer: Answer,
+        job: Mapping[str, Any],
+        source: SourceData,
+        leave: Callable[[], None],
+        *,
+        may_retry: bool,
+    ) -> Relay:
+        """Let a thread take the answer; it keeps the source, whose owner may close it any time, for an attempt more."""
+        kept = source.kept()
+
+        def again() -> Answer:
+            self._count("retries")
+            decoder = self._check_out()
+            return self._begin(decoder, job, kept)
+
+        def end() -> None:
+            kept.close()
+            leave()
+
+        spool = Spool(self._spool_bytes)
+        drain = Drain(answer, again if may_retry else None, end, spool)
+        drain.start()
+        return Relay(drain, spool)
+
+    def _begin(self, decoder: Decoder, job: Mapping[str, Any], source: SourceData) -> Answer:
         answer = Answer(decoder, self._deadlines, self._spawner.ending_signal, self._check_in)
         try:
             answer.begin(job, source)
+        except BaseException:
+            answer.close()
+            raise
+        return answer
+
+    def _ask(self, decoder: Decoder, job: Mapping[str, Any], source: SourceData) -> tuple[Answer, int | None]:
+        answer = self._begin(decoder, job, source)
+        try:
             return answer, answer.read_ahead(self._read_ahead_bytes)
         except BaseException:
             answer.close()
@@ -216,16 +252,6 @@ class DecoderPool:
                 return decoder
         decoder.kill()
         raise OverloadedError("The server is shutting down.")
-
-    def _end_expired_streams(self) -> None:
-        """Free the slots of those who began to read a long answer and never came back."""
-        if not self._streams:
-            return
-        with self._lock:
-            streams = list(self._streams)
-        now = time.monotonic()
-        for answer in streams:
-            answer.expire(now)
 
     def _count(self, name: str) -> None:
         with self._lock:

@@ -39,6 +39,15 @@ class SourceData:
             length -= len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
+    def kept(self) -> "SourceData":
+        """The same bytes with a file descriptor of its own, to be closed by `close`."""
+        return self if self.fd is None else SourceData(fd=os.dup(self.fd), length=self.length)
+
+    def close(self) -> None:
+        """Close the file descriptor. Only for whoever made it."""
+        if self.fd is not None:
+            os.close(self.fd)
+
 
 def read_piece(fd: int, offset: int, length: int) -> bytes:
     """One read at `offset`; empty at the end of the file."""

@@ -79,8 +79,15 @@ def _fail(job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes], 
 
 
 def _stream(job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes], None]) -> None:
+    """Even pieces. The processes `pids` die after some of them; others than these may differ or end early."""
+    is_first = os.getpid() in job.get("pids", [])
     for number in range(job["pieces"]):
-        write(bytes([number % 256]) * job["length"])
+        if is_first and number == job.get("die_after"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if not is_first and number == job.get("ends_at"):
+            return
+        differs = not is_first and number == job.get("differs_at")
+        write(bytes([(number + differs) % 256]) * job["length"])
         time.sleep(job.get("pause", 0))
 
 

@@ -47,12 +47,12 @@ def test_two_deaths_are_an_error(pool: DecoderPool) -> None:
     assert pool.run({"kind": "echo"}, ABC).read() == b"abc"
 
 
-def test_a_death_after_the_first_bytes_is_an_error_of_the_stream(pool: DecoderPool) -> None:
+def test_two_deaths_after_the_first_bytes_are_an_error_of_the_stream(pool: DecoderPool) -> None:
     rendered = pool.run({"kind": "die", "after": 5_000_000}, NOTHING)
     assert rendered.length is None
     with pytest.raises(DecoderDiedError):
         rendered.read()
-    assert (pool.stats()["retries"], pool.stats()["busy"]) == (0, 0)
+    assert (pool.stats()["retries"], pool.stats()["deaths"], pool.stats()["busy"]) == (1, 2, 0)
 
 
 def test_idle_decoders_that_died_are_replaced_unnoticed(pool: DecoderPool) -> None:

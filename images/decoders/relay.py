@@ -1,0 +1,156 @@
+"""Long results: taken from the decoder as fast as it makes them, and handed on as fast as they are read.
+
+So a slow reader holds no decoder; and the death of a decoder in the middle is made good by another one, which makes the
+same bytes again.
+"""
+
+import hashlib
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+
+from images.decoders.answer import Answer
+from images.decoders.errors import DecodeError, DecoderDiedError
+from images.decoders.failures import out_of_time, translate
+from images.decoders.spool import Spool
+
+logger = logging.getLogger(__name__)
+
+_END_SECONDS = 5.0
+
+
+class Drain:
+    """Moves an answer into a spool, in a thread of its own.
+
+    `again` asks another decoder for the same answer, or is None when that was done before. `leave` is called once, when
+    no decoder is needed any more and before the reader learns that this was the end.
+    """
+
+    def __init__(
+        self, answer: Answer, again: Callable[[], Answer] | None, leave: Callable[[], None], spool: Spool
+    ) -> None:
+        self._answer = answer
+        self._again = again
+        self._leave = leave
+        self._spool = spool
+        self._lock = threading.Lock()
+        self._is_cancelled = False
+        self._length = 0
+        self._digest = hashlib.sha256()
+        self._thread = threading.Thread(target=self._run, name="drain-decoder", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def cancel(self) -> None:
+        """End the decoder, if it is still at work, and wait until its place is free."""
+        with self._lock:
+            self._is_cancelled = True
+            self._answer.cancel()
+        self._thread.join(_END_SECONDS)
+
+    def _run(self) -> None:
+        failure: DecodeError | None = None
+        try:
+            self._drain()
+        except TimeoutError:
+            failure = out_of_time()
+        except Exception as error:
+            failure = translate(error)
+            if failure is not error:
+                logger.exception("A result could not be relayed.")
+        finally:
+            self._answer.close()
+            self._leave()
+            self._spool.finish(failure)
+
+    def _drain(self) -> None:
+        try:
+            self._pass_on()
+        except DecoderDiedError as error:
+            if self._is_cancelled or self._again is None:
+                raise
+            logger.warning("After %d bytes: %s Trying once more.", self._length, error.detail)
+            self._replace(self._again())
+            self._skip()
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        for piece in self._answer:
+            self._put(piece)
+
+    def _put(self, piece: bytes) -> None:
+        self._digest.update(piece)
+        self._length += len(piece)
+        self._spool.put(piece, self._answer.last_moment)
+
+    def _replace(self, answer: Answer) -> None:
+        with self._lock:
+            self._answer = answer
+            if self._is_cancelled:
+                answer.cancel()
+
+    def _skip(self) -> None:
+        """Drop what the reader got already, provided that it is the same. Raises DecoderDiedError where it is not."""
+        digest = hashlib.sha256()
+        missing = self._length
+        rest = b""
+        while missing > 0:
+            piece = next(self._answer, b"")
+            if not piece:
+                raise _other_bytes()
+            digest.update(piece[:missing])
+            rest = piece[missing:]
+            missing -= len(piece)
+        if digest.digest() != self._digest.digest():
+            raise _other_bytes()
+        if rest:
+            self._put(rest)
+
+
+class Relay(Iterator[bytes]):
+    """What the reader has of a long result."""
+
+    def __init__(self, drain: Drain, spool: Spool) -> None:
+        self._drain = drain
+        self._spool = spool
+        self._owner = os.getpid()
+        self._is_over = False
+
+    def __next__(self) -> bytes:
+        if self._is_over:
+            raise StopIteration
+        if os.getpid() != self._owner:
+            raise DecoderDiedError("This process was forked from the one whose decoder answers.")
+        try:
+            piece = self._spool.get()
+        except BaseException:
+            self.close()
+            raise
+        if piece is None:
+            self.close()
+            raise StopIteration
+        return piece
+
+    def close(self) -> None:
+        """Nobody wants the rest: a decoder that is still at work is ended."""
+        if self._is_over or os.getpid() != self._owner:
+            return
+        self._is_over = True
+        self._spool.close()
+        self._drain.cancel()
+
+    def __del__(self) -> None:
+        # The collector may run while this very thread holds the locks that closing takes.
+        if not self._is_over and os.getpid() == self._owner:
+            threading.Thread(target=_abandon, args=(self._drain, self._spool), daemon=True).start()
+
+
+def _abandon(drain: Drain, spool: Spool) -> None:
+    spool.close()
+    drain.cancel()
+
+
+def _other_bytes() -> DecoderDiedError:
+    return DecoderDiedError("The decoder ended in the middle of its work, and the second one gave other bytes.")
