@@ -7,6 +7,8 @@ from typing import Any
 
 from images.decoders import orientation, resample
 from images.decoders.errors import DecodeLimitError
+from images.decoders.estimate import decodes_whole, memory_bytes
+from images.decoders.output_limits import check_output
 from images.decoders.render import RenderRequest
 from images.decoders.resample import Axis, Span
 from images.iiif.geometry import Size
@@ -15,25 +17,11 @@ from images.indexes.description import Level, SourceDescription, SourceFormat
 _SHRINKS = {SourceFormat.JPEG: (2, 4, 8), SourceFormat.WEBP: (2, 4, 8)}
 """Scale factors that a decoder applies while it decodes."""
 
-_LONGEST_SIDE = {"jpg": 65_500, "pdf": 65_500, "webp": 16_383, "avif": 16_384, "gif": 65_535}
-"""Pixels, set by the output formats."""
-
 _STREAMED = {"jpg", "png"}
 _STREAMED_FROM_PIXELS = 4_000_000
 _DEAR_FROM_PIXELS = 4_000_000
 _DEAR_FROM_DECODED_PIXELS = 16_000_000  # a tile of a photograph without tiles is an everyday request
-_DEAR_FROM_OUTPUT_PIXELS = {"avif": 1_000_000}
-_PROCESS_BYTES = 48_000_000
-"""What a decoder process takes before it has decoded anything, roughly."""
-
-_ROWS_HELD = 512
-"""Rows that libvips keeps of an image as it passes through."""
-
-_STRIP_SAMPLES = 24_000_000
-"""As `jp2` decodes at a time."""
-
-_BLENDED_BYTES = 200_000_000
-"""At most, while transparent pixels pass through in floating point."""
+_DEAR_FROM_OUTPUT_PIXELS = {"avif": 1_000_000, "gif": 1_000_000, "jp2": 1_000_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +77,13 @@ class _Candidate:
         return Size(self.level.width, self.level.height)
 
 
-def plan(description: SourceDescription, request: RenderRequest) -> DecodePlan:
+def plan(description: SourceDescription, request: RenderRequest, *, memory_limit: int | None = None) -> DecodePlan:
     """Choose the stored level, the rectangle of it to decode, and the scale that remains.
 
-    Raises DecodeLimitError where the output format cannot hold the size that was asked for.
+    Raises OutputLimitError where the output format cannot be had in the size that was asked for, DecodeLimitError
+    where more than `memory_limit` bytes would be needed.
     """
-    _check_output(request)
+    check_output(request)
     x_span, y_span = _stored_spans(description, request)
     step = resample.grid_step((x_span, y_span))
     chosen = _smallest_sufficient(description, x_span, y_span, step)
@@ -106,6 +95,8 @@ def plan(description: SourceDescription, request: RenderRequest) -> DecodePlan:
     if flip_y:
         vertical = vertical.flipped(chosen.level.height)
     pixels = _decoded_pixels(description, chosen, horizontal, vertical)
+    needed = memory_bytes(description, chosen.size, horizontal, vertical, request)
+    _check_memory(needed, memory_limit)
     return DecodePlan(
         source_format=description.source_format,
         level=chosen.level,
@@ -116,19 +107,10 @@ def plan(description: SourceDescription, request: RenderRequest) -> DecodePlan:
         vertical=vertical,
         request=request,
         pixels=pixels,
-        memory_bytes=_memory_bytes(description, chosen, horizontal, vertical, request),
+        memory_bytes=needed,
         is_dear=_is_dear(pixels, request),
         streams=_streams(request),
     )
-
-
-def _check_output(request: RenderRequest) -> None:
-    longest = _LONGEST_SIDE.get(request.format)
-    if longest and max(request.size.width, request.size.height) > longest:
-        raise DecodeLimitError(
-            f"A {request.format} image can be {longest} pixels wide and high at most; "
-            f"{request.size.width} × {request.size.height} were asked for."
-        )
 
 
 def _stored_spans(description: SourceDescription, request: RenderRequest) -> tuple[Span, Span]:
@@ -179,14 +161,14 @@ def _ratio(span: Span, level: int, step: int | None) -> Fraction:
 def _decoded_pixels(description: SourceDescription, chosen: _Candidate, horizontal: Axis, vertical: Axis) -> int:
     """Whole tiles where there are tiles; else every row down to the last one."""
     level = chosen.level
-    if level.tile_width and level.tile_height and not _decodes_whole(description):
+    if level.tile_width and level.tile_height and not decodes_whole(description):
         columns = _touched(horizontal, level.tile_width)
         rows = _touched(vertical, level.tile_height)
         tiles = columns * rows * level.tile_width * level.tile_height
         return min(tiles, (level.width + level.tile_width) * (level.height + level.tile_height))
     if description.source_format is SourceFormat.JP2:
         read = horizontal.length * vertical.length
-        return level.width * level.height if _decodes_whole(description) else read
+        return level.width * level.height if decodes_whole(description) else read
     if description.source_format in {SourceFormat.TIFF, SourceFormat.PNG}:
         return level.width * (vertical.start + vertical.length)
     return description.levels[0].width * description.levels[0].height
@@ -196,32 +178,13 @@ def _touched(axis: Axis, tile: int) -> int:
     return (axis.start + axis.length - 1) // tile - axis.start // tile + 1
 
 
-def _decodes_whole(description: SourceDescription) -> bool:
-    """What the JPEG 2000 decoder does not read in part (see `jp2_header.Codestream.has_regions`)."""
-    return any(description.detail.get(name) for name in ("is_htj2k", "has_packed_headers"))
-
-
-def _memory_bytes(
-    description: SourceDescription, chosen: _Candidate, horizontal: Axis, vertical: Axis, request: RenderRequest
-) -> int:
-    """An estimate of the peak: what is decoded, what is turned, what an encoder holds back."""
-    bands = max(1, description.bands)
-    output = request.size.area * bands
-    read = horizontal.length * vertical.length * bands
-    sample_bytes = max(1, -(-description.bits_per_sample // 8))
-    if description.source_format is SourceFormat.JP2:
-        whole = chosen.size.area * bands if _decodes_whole(description) else min(read, _STRIP_SAMPLES)
-        decoding = read + whole * 8
-    elif description.source_format in {SourceFormat.WEBP, SourceFormat.GIF, SourceFormat.AVIF}:
-        decoding = description.width * description.height * 4
-    elif description.detail.get("is_interlaced"):
-        decoding = description.width * description.height * bands * sample_bytes * 2
-    else:
-        decoding = horizontal.length * _ROWS_HELD * bands * sample_bytes
-    turning = output * 3 if description.orientation != 1 or request.degrees != "0" else 0
-    encoding = output * 2 if request.format not in _STREAMED else 0
-    blending = min(output * 8, _BLENDED_BYTES) if description.has_alpha else 0
-    return _PROCESS_BYTES + decoding + turning + encoding + blending
+def _check_memory(needed: int, limit: int | None) -> None:
+    if limit is not None and needed > limit:
+        raise DecodeLimitError(
+            f"This answer would need about {needed // 1_000_000} MB of memory, more than the {limit // 1_000_000} MB "
+            "that are allowed; ask for a smaller region or size, or for JPEG.",
+            "out_of_memory",
+        )
 
 
 def _is_dear(pixels: int, request: RenderRequest) -> bool:

@@ -10,10 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
+from images.decoders import output_limits
+from images.decoders.errors import DecodeLimitError, OutputLimitError
 from images.decoders.execute import execute
 from images.decoders.plan import DecodePlan, plan
 from images.decoders.render import RenderRequest
 from images.decoders.source import SourceData
+from images.iiif.geometry import Size
 from images.indexes.description import Level, SourceDescription, SourceFormat
 from tests.images.decoders import scenes
 
@@ -94,12 +97,83 @@ def test_what_is_decoded_whole_counts_whole() -> None:
         ("png", (4001, 3001), True, True),
         ("webp", (4001, 3001), True, False),
         ("avif", (1200, 900), True, False),
+        ("gif", (1200, 900), True, False),
+        ("jp2", (1200, 900), True, False),
         ("avif", (512, 384), False, False),
     ],
 )
 def test_lanes(output: str, size: tuple[int, int], is_dear: bool, streams: bool) -> None:
     planned = plan(PYRAMID, scenes.request(FULL, size, output))
     assert (planned.is_dear, planned.streams) == (is_dear, streams)
+
+
+@pytest.mark.parametrize("output", ["gif", "jp2", "webp", "avif", "tif", "pdf"])
+def test_no_output_is_larger_than_its_format_is_made(output: str) -> None:
+    millions = output_limits.LARGEST_AREA[output] // 1_000_000
+    plan(PYRAMID, scenes.request(FULL, (5000, millions * 200), output))
+    with pytest.raises(OutputLimitError, match=f"{millions} million") as caught:
+        plan(PYRAMID, scenes.request(FULL, (5001, millions * 200), output))
+    assert caught.value.code == "limit_exceeded"
+
+
+@pytest.mark.parametrize(("output", "longest"), output_limits.LONGEST_SIDE.items())
+def test_no_side_is_longer_than_its_format_allows(output: str, longest: int) -> None:
+    plan(PYRAMID, scenes.request(FULL, (longest, 1), output))
+    with pytest.raises(OutputLimitError, match=str(longest)):
+        plan(PYRAMID, scenes.request(FULL, (1, longest + 1), output))
+
+
+def test_limits_are_of_the_turned_picture() -> None:
+    assert output_limits.canvas(scenes.request(FULL, (300, 100), degrees="90")) == Size(100, 300)
+    assert output_limits.canvas(scenes.request(FULL, (300, 100), degrees="180")) == Size(300, 100)
+    assert output_limits.canvas(scenes.request(FULL, (300, 100), degrees="45")) == Size(283, 283)
+    plan(PYRAMID, scenes.request(FULL, (3000, 3000), "gif"))
+    with pytest.raises(OutputLimitError):
+        plan(PYRAMID, scenes.request(FULL, (3000, 3000), "gif", degrees="45"))
+
+
+def test_what_needs_too_much_memory_is_refused_at_once() -> None:
+    request = scenes.request(FULL, (4000, 3000), "jp2")
+    needed = plan(PYRAMID, request).memory_bytes
+    assert plan(PYRAMID, request, memory_limit=needed).memory_bytes == needed
+    with pytest.raises(DecodeLimitError, match="memory") as caught:
+        plan(PYRAMID, request, memory_limit=needed - 1)
+    assert caught.value.code == "out_of_memory"
+
+
+TIFF_50 = SourceDescription(SourceFormat.TIFF, 8164, 6124, (Level(8164, 6124, 256, 256),))
+TILED_JP2_50 = SourceDescription(SourceFormat.JP2, 8164, 6124, (Level(8164, 6124, 1024, 1024),))
+PROGRESSIVE_50 = SourceDescription(SourceFormat.JPEG, 8164, 6124, (Level(8164, 6124),), detail={"is_interlaced": True})
+
+
+@pytest.mark.parametrize(
+    ("description", "output", "size", "degrees", "resident"),
+    [
+        (TIFF_50, "jpg", (8164, 6124), "0", 59),
+        (TIFF_50, "jpg", (8164, 6124), "90", 201),
+        (TIFF_50, "png", (5164, 3874), "30", 137),
+        (TIFF_50, "webp", (5773, 4330), "0", 227),
+        (TIFF_50, "webp", (4000, 3000), "30", 770),
+        (TIFF_50, "tif", (8164, 6124), "0", 174),
+        (TIFF_50, "gif", (4000, 3000), "0", 219),
+        (TIFF_50, "avif", (5773, 4330), "0", 542),
+        (TIFF_50, "jp2", (4618, 3464), "0", 710),
+        (TIFF_50, "jp2", (3266, 2450), "30", 661),
+        (TIFF_50, "pdf", (8164, 6124), "0", 100),
+        (TILED_JP2_50, "jpg", (8164, 6124), "0", 297),
+        (TILED_JP2_50, "tif", (8164, 6124), "0", 398),
+        (TILED_JP2_50, "avif", (4619, 3464), "0", 511),
+        (PROGRESSIVE_50, "jpg", (8164, 6124), "0", 223),
+        (PROGRESSIVE_50, "webp", (5773, 4330), "0", 391),
+        (PROGRESSIVE_50, "avif", (4619, 3464), "0", 538),
+    ],
+)
+def test_estimates_are_near_what_was_measured(
+    description: SourceDescription, output: str, size: tuple[int, int], degrees: str, resident: int
+) -> None:
+    """`resident`: the peak of a decoder process, in MiB."""
+    planned = plan(description, scenes.request((0, 0, 8164, 6124), size, output, degrees=degrees))
+    assert 1 / 1.5 < planned.memory_bytes / 2**20 / resident < 1.5
 
 
 def test_a_progressive_jpeg_does_not_stream() -> None:
