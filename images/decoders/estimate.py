@@ -17,13 +17,10 @@ _ROWS_HELD = 512
 _STRIP_SAMPLES = 24_000_000
 """As `jp2` decodes at a time."""
 
-_BLENDED_BYTES = 200_000_000
-"""At most, while transparent pixels pass through in floating point."""
-
 _INTERLACED_SAMPLE_BYTES = 1.5
 """Coefficients of progressive JPEG, mostly with coarser chroma; the whole picture of an interlaced PNG."""
 
-_WHOLE_PIXEL_BYTES = {SourceFormat.WEBP: 4, SourceFormat.GIF: 4, SourceFormat.AVIF: 4}
+_WHOLE_PIXEL_BYTES = {SourceFormat.WEBP: 7, SourceFormat.GIF: 5, SourceFormat.AVIF: 15}
 """Of formats that are decoded whole before the first pixel leaves."""
 
 _PIXEL_BYTES = {"webp": 9, "avif": 20, "gif": 12}
@@ -41,7 +38,7 @@ def memory_bytes(
 ) -> int:
     """`decoded`: what is decoded at once of a JPEG 2000 file without regions; else any size."""
     working = (
-        _turning(description, request) + _copying(description, horizontal, vertical) + _encoding(description, request)
+        _turning(description, request) + _scaling(description, horizontal, vertical) + _encoding(description, request)
     )
     read = horizontal.length * vertical.length * _bands(description)
     if description.source_format is SourceFormat.JP2:
@@ -74,12 +71,14 @@ def _decoding(description: SourceDescription, horizontal: Axis) -> int:
     return horizontal.length * _ROWS_HELD * sample_bytes
 
 
-def _copying(description: SourceDescription, horizontal: Axis, vertical: Axis) -> int:
-    """Interpolation reads here and there; with alpha it is done in floating point."""
-    if Method.INTERPOLATE not in {horizontal.method, vertical.method}:
+def _scaling(description: SourceDescription, horizontal: Axis, vertical: Axis) -> int:
+    """Interpolation reads here and there, so it gets a copy; with alpha, all is done in floating point."""
+    if horizontal.is_plain and vertical.is_plain:
         return 0
-    sample_bytes = 4 if description.has_alpha else _sample_bytes(description)
-    return horizontal.length * vertical.length * _bands(description) * sample_bytes
+    bands, rows = _bands(description), vertical.length
+    if Method.INTERPOLATE in {horizontal.method, vertical.method}:
+        return horizontal.length * rows * bands * (4 if description.has_alpha else _sample_bytes(description))
+    return horizontal.length * min(rows, _ROWS_HELD) * bands * 8 if description.has_alpha else 0
 
 
 def _turning(description: SourceDescription, request: RenderRequest) -> int:
@@ -104,5 +103,4 @@ def _encoding(description: SourceDescription, request: RenderRequest) -> int:
         per_pixel += _ALPHA_PIXEL_BYTES.get(request.format, 0)
     if request.format == "jpg" and request.options.jpeg_progressive:
         per_pixel += _INTERLACED_SAMPLE_BYTES * 2 * bands
-    blending = min(request.size.area * _bands(description) * 8, _BLENDED_BYTES) if description.has_alpha else 0
-    return int(output * per_pixel) + blending
+    return int(output * per_pixel)

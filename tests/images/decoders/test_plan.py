@@ -143,6 +143,11 @@ def test_what_needs_too_much_memory_is_refused_at_once() -> None:
 
 TIFF_50 = SourceDescription(SourceFormat.TIFF, 8164, 6124, (Level(8164, 6124, 256, 256),))
 TILED_JP2_50 = SourceDescription(SourceFormat.JP2, 8164, 6124, (Level(8164, 6124, 1024, 1024),))
+WEBP_12, GIF_12, AVIF_12 = (
+    SourceDescription(name, 4000, 3000, (Level(4000, 3000),))
+    for name in (SourceFormat.WEBP, SourceFormat.GIF, SourceFormat.AVIF)
+)
+ALPHA_12 = SourceDescription(SourceFormat.PNG, 4000, 3000, (Level(4000, 3000),), bands=4, has_alpha=True)
 PROGRESSIVE_50 = SourceDescription(SourceFormat.JPEG, 8164, 6124, (Level(8164, 6124),), detail={"is_interlaced": True})
 
 
@@ -166,13 +171,21 @@ PROGRESSIVE_50 = SourceDescription(SourceFormat.JPEG, 8164, 6124, (Level(8164, 6
         (PROGRESSIVE_50, "jpg", (8164, 6124), "0", 223),
         (PROGRESSIVE_50, "webp", (5773, 4330), "0", 391),
         (PROGRESSIVE_50, "avif", (4619, 3464), "0", 538),
+        (WEBP_12, "jpg", (4000, 3000), "0", 143),
+        (GIF_12, "jpg", (4000, 3000), "0", 109),
+        (AVIF_12, "jpg", (4000, 3000), "0", 232),
+        (ALPHA_12, "png", (4000, 3000), "0", 63),
+        (ALPHA_12, "png", (2000, 1500), "0", 111),
+        (ALPHA_12, "webp", (3266, 2449), "0", 350),
     ],
 )
 def test_estimates_are_near_what_was_measured(
     description: SourceDescription, output: str, size: tuple[int, int], degrees: str, resident: int
 ) -> None:
     """`resident`: the peak of a decoder process, in MiB."""
-    planned = plan(description, scenes.request((0, 0, 8164, 6124), size, output, degrees=degrees))
+    planned = plan(
+        description, scenes.request((0, 0, description.width, description.height), size, output, degrees=degrees)
+    )
     assert 1 / 1.5 < planned.memory_bytes / 2**20 / resident < 1.5
 
 
