@@ -15,7 +15,7 @@ from images.decoders.answer import Answer, Deadlines, Outcome
 from images.decoders.confinement import ProcessLimits
 from images.decoders.decoder import Decoder
 from images.decoders.errors import DecoderDiedError, OverloadedError
-from images.decoders.relay import Drain, Relay
+from images.decoders.relay import relay
 from images.decoders.runner import Rendered, Runner, is_dear
 from images.decoders.source import SourceData
 from images.decoders.spawning import Spawner
@@ -62,11 +62,7 @@ class DecoderPool:
             queue_wait,
         )
         self._deadlines = Deadlines(wall_seconds, stream_seconds)
-        self._job_limits = {
-            "wall_seconds": wall_seconds,
-            "cpu_seconds": cpu_seconds,
-            "stream_seconds": stream_seconds,
-        }
+        self._job_limits = {"wall_seconds": wall_seconds, "cpu_seconds": cpu_seconds, "stream_seconds": stream_seconds}
         self._max_jobs = max_jobs
         self._max_resident_bytes = max_resident_bytes
         self._read_ahead_bytes = read_ahead_bytes
@@ -105,10 +101,16 @@ class DecoderPool:
 
         self._count("jobs")
         whole_job = {"job": dict(job), **self._job_limits}
+
+        def again(kept: SourceData) -> Answer:
+            self._count("retries")
+            return self._begin(self._check_out(), whole_job, kept)
+
         try:
             answer, length, may_retry = self._ask_twice(whole_job, source)
             if length is None:
-                return Rendered(self._relay(answer, whole_job, source, leave, may_retry=may_retry), None)
+                spool = Spool(self._spool_bytes)
+                return Rendered(relay(answer, again if may_retry else None, source, leave, spool), None)
         except BaseException:
             leave()
             raise
@@ -174,32 +176,6 @@ class DecoderPool:
             self._count("retries")
         return *self._ask(self._check_out(), job, source), False
 
-    def _relay(
-        self,
-        answer: Answer,
-        job: Mapping[str, Any],
-        source: SourceData,
-        leave: Callable[[], None],
-        *,
-        may_retry: bool,
-    ) -> Relay:
-        """Let a thread take the answer; it keeps the source, whose owner may close it any time, for an attempt more."""
-        kept = source.kept()
-
-        def again() -> Answer:
-            self._count("retries")
-            decoder = self._check_out()
-            return self._begin(decoder, job, kept)
-
-        def end() -> None:
-            kept.close()
-            leave()
-
-        spool = Spool(self._spool_bytes)
-        drain = Drain(answer, again if may_retry else None, end, spool)
-        drain.start()
-        return Relay(drain, spool)
-
     def _begin(self, decoder: Decoder, job: Mapping[str, Any], source: SourceData) -> Answer:
         answer = Answer(decoder, self._deadlines, self._spawner.ending_signal, self._check_in)
         try:
@@ -211,11 +187,7 @@ class DecoderPool:
 
     def _ask(self, decoder: Decoder, job: Mapping[str, Any], source: SourceData) -> tuple[Answer, int | None]:
         answer = self._begin(decoder, job, source)
-        try:
-            return answer, answer.read_ahead(self._read_ahead_bytes)
-        except BaseException:
-            answer.close()
-            raise
+        return answer, answer.read_ahead(self._read_ahead_bytes)
 
     def _check_out(self) -> Decoder:
         """A decoder that is ready. Raises OverloadedError when closed, or when none can be started."""

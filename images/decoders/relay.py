@@ -4,6 +4,7 @@ So a slow reader holds no decoder; and the death of a decoder in the middle is m
 same bytes again.
 """
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from images.decoders.answer import Answer
 from images.decoders.errors import DecodeError, DecoderDiedError
 from images.decoders.failures import out_of_time, translate
+from images.decoders.source import SourceData
 from images.decoders.spool import Spool
 
 logger = logging.getLogger(__name__)
@@ -36,6 +38,7 @@ class Drain:
         self._spool = spool
         self._lock = threading.Lock()
         self._is_cancelled = False
+        self._failure: DecodeError | None = DecodeError("The image could not be decoded.")
         self._length = 0
         self._digest = hashlib.sha256()
         self._thread = threading.Thread(target=self._run, name="drain-decoder", daemon=True)
@@ -51,19 +54,27 @@ class Drain:
         self._thread.join(_END_SECONDS)
 
     def _run(self) -> None:
-        failure: DecodeError | None = None
+        with contextlib.ExitStack() as ending:
+            ending.callback(lambda: self._spool.finish(self._failure))
+            ending.callback(self._leave)
+            ending.callback(self._close_answer)
+            self._failure = self._drained()
+
+    def _close_answer(self) -> None:
+        self._answer.close()  # which may be another one than at the beginning
+
+    def _drained(self) -> DecodeError | None:
+        """Drain the answer; what went wrong, for the reader."""
         try:
             self._drain()
         except TimeoutError:
-            failure = out_of_time()
+            return out_of_time()
+        except DecodeError as error:
+            return error
         except Exception as error:
-            failure = translate(error)
-            if failure is not error:
-                logger.exception("A result could not be relayed.")
-        finally:
-            self._answer.close()
-            self._leave()
-            self._spool.finish(failure)
+            logger.exception("A result could not be relayed.")
+            return translate(error)
+        return None
 
     def _drain(self) -> None:
         try:
@@ -145,6 +156,29 @@ class Relay(Iterator[bytes]):
         # The collector may run while this very thread holds the locks that closing takes.
         if not self._is_over and os.getpid() == self._owner:
             threading.Thread(target=_abandon, args=(self._drain, self._spool), daemon=True).start()
+
+
+def relay(
+    answer: Answer,
+    again: Callable[[SourceData], Answer] | None,
+    source: SourceData,
+    leave: Callable[[], None],
+    spool: Spool,
+) -> Relay:
+    """Let a thread drain `answer`. It keeps `source`, which its owner may close any time, for asking `again`."""
+    kept = source.kept()
+
+    def end() -> None:
+        kept.close()
+        leave()
+
+    drain = Drain(answer, None if again is None else lambda: again(kept), end, spool)
+    try:
+        drain.start()
+    except BaseException:
+        kept.close()
+        raise
+    return Relay(drain, spool)
 
 
 def _abandon(drain: Drain, spool: Spool) -> None:
