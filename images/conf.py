@@ -136,6 +136,11 @@ class ImagesConf:
         return int(settings.IIIF_QUARANTINE_DEATHS)
 
     @property
+    def decode_memory_limit_bytes(self) -> int:
+        """What a plan may need: the rest of a decoder's memory is for what was not foreseen."""
+        return int(settings.DECODE_MEMORY_BYTES * 0.7)
+
+    @property
     def isolation(self) -> str:
         return str(settings.DECODE_ISOLATION)
 

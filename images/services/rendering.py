@@ -72,7 +72,7 @@ def image_find_derivative(served: ServedImage, resolved: ResolvedRequest) -> Der
 
 def render_plan(served: ServedImage, resolved: ResolvedRequest) -> DecodePlan:
     """What would be decoded to answer the request. Pure; raises DecodeError where the work exceeds a limit."""
-    return plan(served.description, _render_request(resolved))
+    return plan(served.description, _render_request(resolved), memory_limit=conf.decode_memory_limit_bytes)
 
 
 def find_pass_through(served: ServedImage, resolved: ResolvedRequest) -> PassThrough | None:

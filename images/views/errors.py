@@ -48,6 +48,7 @@ _DETAILS = {
     "source_error": "The source of this image cannot be read.",
     "database": "The database cannot be reached just now.",
 }
+_ASKED_TOO_MUCH = frozenset({"limit_exceeded", "too_large"})  # refused before anything was decoded
 _RETRY_STATUS = frozenset({502, 503, 504})
 
 
@@ -66,8 +67,8 @@ def exception_response(error: Exception) -> HttpResponse:
         return error_response(error.status, error.code, str(error))
     if isinstance(error, ImageNotReadyError):
         return _not_ready(error)
-    if isinstance(error, DecodeError) and error.code == "limit_exceeded":
-        return error_response(400, error.code, error.detail)
+    if isinstance(error, DecodeError) and error.code in _ASKED_TOO_MUCH:
+        return error_response(400, "limit_exceeded", error.detail)
     status, code = next((status, code) for kind, status, code in _STATUS if isinstance(error, kind))
     if status >= 500:
         logger.warning("%s: %s", code, getattr(error, "technical", "") or error)
