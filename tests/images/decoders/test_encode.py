@@ -9,7 +9,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from images.decoders import encode
-from images.decoders.errors import DecodeError, DecodeLimitError
+from images.decoders.errors import DecodeLimitError
 from images.decoders.execute import execute
 from images.decoders.options import EncodeOptions
 from images.decoders.plan import plan
@@ -127,15 +127,6 @@ def test_what_the_receiver_raises_is_raised_again(output: str) -> None:
     planned = plan(DESCRIPTION, scenes.request((0, 0, 120, 90), (120, 90), output))
     with pytest.raises(ReceiverGoneError):
         execute(planned, SourceData(data=PNG), write)
-
-
-@pytest.mark.parametrize(("output", "longest"), [("jpg", 65_500), ("webp", 16_383), ("avif", 16_384), ("gif", 65_535)])
-def test_sizes_that_a_format_cannot_hold(output: str, longest: int) -> None:
-    plan(DESCRIPTION, scenes.request((0, 0, 120, 90), (longest, 1), output))
-    with pytest.raises(DecodeError) as caught:
-        plan(DESCRIPTION, scenes.request((0, 0, 120, 90), (longest + 1, 1), output))
-    assert str(longest) in caught.value.detail
-    assert caught.value.code == "too_large"
 
 
 def test_the_fingerprint_names_what_changes_the_bytes() -> None:
