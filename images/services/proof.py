@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from images.conf import conf
 from images.decoders.options import EncodeOptions
 from images.decoders.plan import plan
 from images.decoders.render import RenderRequest
@@ -36,6 +37,7 @@ def prove(description: SourceDescription, reader: ByteReader) -> None:
     regions = [(Region(0, 0, full.width, full.height), _confined(full, _OVERVIEW_PIXELS))]
     if description.levels[0].tile_width:
         regions += [(corner, corner.size) for corner in _corners(full)]
+    limit = conf.decode_memory_limit_bytes
     with source_data(reader) as data:
         for region, size in regions:
             request = RenderRequest(
@@ -47,7 +49,7 @@ def prove(description: SourceDescription, reader: ByteReader) -> None:
                 format="jpg",
                 options=EncodeOptions(),
             )
-            job = {"kind": "render", "plan": plan(description, request).to_json()}
+            job = {"kind": "render", "plan": plan(description, request, memory_limit=limit).to_json()}
             for _chunk in get_runner().run(job, data).chunks:
                 pass
 

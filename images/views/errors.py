@@ -48,7 +48,7 @@ _DETAILS = {
     "source_error": "The source of this image cannot be read.",
     "database": "The database cannot be reached just now.",
 }
-_ASKED_TOO_MUCH = frozenset({"limit_exceeded", "too_large"})  # refused before anything was decoded
+_ASKED_TOO_MUCH = frozenset({"limit_exceeded", "too_large", "out_of_memory"})  # a smaller answer can be had
 _RETRY_STATUS = frozenset({502, 503, 504})
 
 
