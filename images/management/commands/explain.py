@@ -9,9 +9,11 @@ from django.core.management.base import BaseCommand, CommandError
 
 from images.conf import conf
 from images.decoders.pass_through import PassThrough
+from images.decoders.plan import DecodePlan
 from images.iiif.canonical import canonical_path
 from images.iiif.path import ImagePath, parse_path
 from images.iiif.version import ApiVersion
+from images.selectors.images import ServedImage
 from images.services.indexing import find_shortcut
 from images.services.rendering import derivative_key, find_pass_through, image_find_derivative, render_plan
 from images.services.requests import REQUEST_ERRORS, resolve_request
@@ -49,10 +51,13 @@ class Command(BaseCommand):
         self._line("cached", "no" if found is None else f"yes, {found.length:,} bytes")
         if found is not None:
             found.close()
-        if stored is None:
-            self._line("stored as", "no tile of its own")
-        else:
+        if stored is not None:
             self._line("stored as", _stored(stored))
+            return
+        self._line("stored as", "no tile of its own")
+        self._decoding(served, plan)
+
+    def _decoding(self, served: ServedImage, plan: DecodePlan) -> None:
         shortcut = find_shortcut(served, plan)
         if shortcut is None:
             self._line("reads", "what the decoder asks for, from the file itself")
