@@ -28,7 +28,7 @@ TestSuite.__test__ = False
 
 IDENTIFIER = "67352ccc-d1b0-11e1-89ae-279075081939"
 
-# Defects of validator 1.0.5, each covered by a test of our own in test_image_api.py.
+# Defects of validator 1.0.5, each covered by a test of our own in tests/flows/test_image_api.py.
 DEFECTIVE = {
     ("2.0", "format_jp2"): "calls Python 2's urllib.urlopen",
     ("3.0", "format_jp2"): "calls Python 2's urllib.urlopen",
