@@ -1,7 +1,9 @@
 """Every address of the server; docs/ and the README name them."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import path, re_path
+from django.views.generic import RedirectView
 
 from iiifserver import health
 from images.views import iiif, manifest, pages
@@ -13,6 +15,7 @@ urlpatterns = [
     path("", pages.gallery_view, name="gallery"),
     path("gallery/state.json", pages.gallery_state_view, name="gallery-state"),
     re_path(r"^view/(?P<identifier>(?s:.+))\Z", pages.image_page_view, name="view"),
+    path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}images/icon.svg")),
     path("healthz", health.healthz_view, name="healthz"),
     path("readyz", health.readyz_view, name="readyz"),
     path("metrics", health.metrics_view, name="metrics"),

@@ -45,7 +45,7 @@ class Visit:
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self.complaints.append(message.text)
+            self.complaints.append(f"{message.text} ({message.location.get('url', '')})")
 
     def _note(self, response: Response) -> None:
         if response.url.startswith(self.origin):

@@ -213,3 +213,9 @@ def test_upper_limits_are_named_and_max_is_fitted(client: Client, picture: Image
 
 def _fail(*_args: object, **_kwargs: object) -> None:
     raise AssertionError("this request must not come so far")
+
+
+def test_browsers_that_ask_for_an_icon_get_one(client: Client) -> None:
+    response = client.get("/favicon.ico")
+    assert response.status_code == 302
+    assert response["Location"].endswith("images/icon.svg")
