@@ -15,6 +15,7 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 logger = logging.getLogger(__name__)
 
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 _EXPOSED = "Link, ETag, Last-Modified, Content-Disposition, Content-Length, Location, Retry-After"
 _FORWARDED = ("HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT")
 _PAGE_POLICY = (
@@ -38,6 +39,8 @@ class IIIFMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path_info in _PROBES:  # asked by address, not by host name
+            return self._answer(request)
         if not is_iiif_path(request.path_info):
             return self.get_response(request)
         response = self._answer(request)

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from images.models import Collection, Image, ImageState, Store
 from images.services.ingest import IngestRetryError, image_ingest
 from images.services.registration import (
+    IdentifierTakenError,
     SourceReference,
     UploadTooLargeError,
     image_register,
@@ -49,6 +50,7 @@ class BulkItem:
     root: Path | None = None
     collection: str = ""
     copy: bool = False
+    replace: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ def collect_items(
     collection: str | None = None,
     csv_file: Path | None = None,
     copy: bool = False,
+    replace: bool = False,
 ) -> list[BulkItem]:
     """All images that the arguments name. Raises BulkError for the first that makes no sense; nothing is done then."""
     if store is not None and not Store.objects.filter(name=store).exists():
@@ -77,7 +80,7 @@ def collect_items(
             raise BulkError(f"--id names one image, but {len(items)} were given.")
         items = [_replaced(items[0], identifier=identifier)]
     _require_different(items)
-    return [_replaced(item, collection=collection or "", copy=copy) for item in items]
+    return [_replaced(item, collection=collection or "", copy=copy, replace=replace) for item in items]
 
 
 def _require_different(items: list[BulkItem]) -> None:
@@ -149,13 +152,17 @@ def _rows(csv_file: Path, store: str | None) -> Iterator[BulkItem]:
 
 
 def ingest_item(item: BulkItem, *, queue: bool) -> Outcome:
-    """Register one image, replacing what its identifier named before; with `queue` a worker reads it."""
+    """Register one image; with `queue` a worker reads it. Another source of its identifier goes only by `replace`."""
     try:
-        registration = image_register(item.identifier, _reference(item), replace=True, queue=queue, **_fields(item))
+        registration = image_register(
+            item.identifier, _reference(item), replace=item.replace, queue=queue, **_fields(item)
+        )
         if not registration.changed:
             _read_again(registration.image, _fields(item), queue=queue)
     except ValidationError as error:
         return Outcome(error=validation_messages(error))
+    except IdentifierTakenError as error:
+        return Outcome(error=f"{error} Use --replace to put this one in its place, or --id or --csv for another name.")
     except (UploadTooLargeError, OSError) as error:
         return Outcome(error=str(error))
     return Outcome(pk=registration.image.pk)

@@ -264,3 +264,21 @@ def test_too_many_arguments_are_no_server_error(client: Client, picture: Image) 
 
 def _unreachable(*_args: object, **_kwargs: object) -> None:
     raise SourceUnreachableError("The storage does not answer.")
+
+
+def test_another_source_takes_an_identifier_only_when_told(tmp_path: Path, capsys: Any) -> None:
+    for folder, size in (("a", 30), ("b", 40)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "0001.png").write_bytes(png_bytes(gradient(size, 20)))
+    call_command("ingest", str(tmp_path / "a"), "--wait")
+    with pytest.raises(SystemExit):
+        call_command("ingest", str(tmp_path / "b"), "--wait")
+    assert "--replace" in capsys.readouterr().err
+    assert Image.objects.get().width == 30
+    call_command("ingest", str(tmp_path / "b"), "--wait", "--replace")
+    assert (Image.objects.get().width, Image.objects.get().version) == (40, 2)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_probes_are_answered_under_any_name(client: Client, path: str) -> None:
+    assert client.get(path, headers={"Host": "10.1.2.3"}).status_code == 200

@@ -22,6 +22,7 @@ class Command(BaseCommand):
             "--csv", type=Path, metavar="FILE", help="rows of identifier,source or source_id,alternate_id"
         )
         parser.add_argument("--copy", action="store_true", help="take local files into the upload storage")
+        parser.add_argument("--replace", action="store_true", help="where an identifier has another source, take this")
         parser.add_argument("--wait", action="store_true", help="return when all are indexed; works without a worker")
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -33,6 +34,7 @@ class Command(BaseCommand):
                 collection=options["collection"],
                 csv_file=options["csv"],
                 copy=options["copy"],
+                replace=options["replace"],
             )
         except BulkError as error:
             raise CommandError(str(error)) from error
