@@ -50,11 +50,6 @@ def view_path(identifier: str) -> str:
 
 
 @register.filter
-def manifest_path(identifier: str) -> str:
-    return f"{get_script_prefix()}iiif/presentation/3/{encode_identifier(identifier)}/manifest"
-
-
-@register.filter
 def format_name(source_format: str) -> str:
     """A source format as people write it."""
     return _FORMAT_NAMES.get(source_format, source_format)
