@@ -17,6 +17,10 @@ class CacheFullError(CacheError):
     """The budget has no room; the entry was not kept."""
 
 
+class EntryTooLongError(CacheError):
+    """Entries of this length are not kept there."""
+
+
 class CacheUnavailableError(CacheError):
     """The storage below the cache refused: not there, not writable, broken."""
 

@@ -43,31 +43,35 @@ FOLDER = Amount(BLOCK_BYTES, 1)
 
 @dataclass(frozen=True, slots=True)
 class EntryInfo:
-    """One entry of a listing; `used` is the time of its last use (seconds since the epoch)."""
+    """One entry of a listing; `used` is the time of its last use (seconds since the epoch).
+
+    `block`: bytes that the place allocates in.
+    """
 
     image: str
     version: int
     digest: str
     byte_size: int
     used: float
+    block: int = BLOCK_BYTES
 
     @property
     def cost(self) -> Amount:
-        return Amount(allocated(self.byte_size), 1)
+        return Amount(allocated(self.byte_size, self.block), 1)
 
 
-def allocated(byte_size: int) -> int:
+def allocated(byte_size: int, block: int = BLOCK_BYTES) -> int:
     """Bytes that a file of this length takes on disk."""
-    return -(-byte_size // BLOCK_BYTES) * BLOCK_BYTES
+    return -(-byte_size // block) * block
 
 
-def usage_of(entries: Iterable[EntryInfo]) -> Amount:
-    """What the entries and the folders of their images take together."""
+def usage_of(entries: Iterable[EntryInfo], folder: Amount = FOLDER) -> Amount:
+    """What the entries and the folders of their images take together; `folder` is what one of those takes."""
     total, images = NOTHING, set()
     for entry in entries:
         total += entry.cost
         images.add(entry.image)
-    return total + Amount(FOLDER.bytes * len(images), len(images))
+    return total + Amount(folder.bytes * len(images), folder.entries * len(images))
 
 
 def is_young(entry: EntryInfo, now: float, grace_seconds: float) -> bool:
@@ -83,10 +87,11 @@ def plan_eviction(
     grace_seconds: float,
     low_water: float,
     image_share: float,
+    folder: Amount = FOLDER,
 ) -> list[EntryInfo]:
     """The entries to remove, in order; see the head of this module.
 
-    `low_water` and `image_share` are fractions of `budget`.
+    `low_water` and `image_share` are fractions of `budget`; `folder` is what that of an image takes.
     """
     target = budget.scaled(low_water)
     newest: dict[str, int] = {}
@@ -94,10 +99,10 @@ def plan_eviction(
         newest[entry.image] = max(entry.version, newest.get(entry.image, 0))
     candidates = [entry for entry in entries if not is_young(entry, now, grace_seconds)]
     chosen = [entry for entry in candidates if entry.version < newest[entry.image]]
-    usage = usage_of(entries)
+    usage = usage_of(entries, folder)
     left = Counter(entry.image for entry in entries)
     for entry in chosen:
-        usage -= _freed_by(entry, left)
+        usage -= _freed_by(entry, left, folder)
     current = sorted(
         (entry for entry in candidates if entry.version == newest[entry.image]),
         key=lambda entry: (entry.used, entry.digest),
@@ -105,15 +110,15 @@ def plan_eviction(
     for entry in _excess_first(current, budget.scaled(image_share)):
         if usage.fits(target):
             break
-        usage -= _freed_by(entry, left)
+        usage -= _freed_by(entry, left, folder)
         chosen.append(entry)
     return chosen
 
 
-def _freed_by(entry: EntryInfo, left: Counter[str]) -> Amount:
+def _freed_by(entry: EntryInfo, left: Counter[str], folder: Amount) -> Amount:
     """What removing the entry frees: with the last entry of an image goes its folder."""
     left[entry.image] -= 1
-    return entry.cost if left[entry.image] else entry.cost + FOLDER
+    return entry.cost if left[entry.image] else entry.cost + folder
 
 
 def _excess_first(oldest_first: Sequence[EntryInfo], share: Amount) -> list[EntryInfo]:

@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 class Keeper:
-    """The writing side of a cache.
+    """The writing side of a cache. `note_new` hears of each derivative that was made and is kept now.
 
     A failed write puts it to rest for `bypass_seconds`: a full disk costs one try a minute and not
     one per request. A budget without room does not; it calls for a sweep.
@@ -27,6 +27,7 @@ class Keeper:
         bypass_seconds: float,
         clock: Callable[[], float],
         request_sweep: Callable[[], None],
+        note_new: Callable[[DerivativeKey], None] = lambda _key: None,
     ) -> None:
         self.entry_bytes = entry_bytes
         self._backend = backend
@@ -34,10 +35,14 @@ class Keeper:
         self._bypass_seconds = bypass_seconds
         self._clock = clock
         self._request_sweep = request_sweep
+        self._note_new = note_new
         self._bypass_until = float("-inf")
 
-    def open(self, key: DerivativeKey, content_type: str) -> "Keeping":
-        """Begin to keep a derivative; what comes back is inactive where nothing is kept."""
+    def open(self, key: DerivativeKey, content_type: str, *, is_new: bool = True) -> "Keeping":
+        """Begin to keep a derivative; what comes back is inactive where nothing is kept.
+
+        `is_new`: it was made just now, and is not a copy of what lies elsewhere in the cache.
+        """
         writer = None
         if self._clock() >= self._bypass_until:
             try:
@@ -46,11 +51,18 @@ class Keeper:
                 self.note_failure(error)
         if writer is None:
             self._stats.count(Counted.BYPASSED)
-        return Keeping(self, writer)
+        return Keeping(self, writer, key if is_new else None)
 
-    def note_kept(self, length: int, usage: Usage) -> None:
+    def withhold(self) -> "Keeping":
+        """For a derivative that is not to be kept."""
+        self._stats.count(Counted.WITHHELD)
+        return Keeping(self, None, is_withheld=True)
+
+    def note_kept(self, key: DerivativeKey | None, length: int, usage: Usage) -> None:
         self._stats.count(Counted.STORED)
         self._stats.count(Counted.STORED_BYTES, length)
+        if key is not None:
+            self._note_new(key)
         if usage.wants_sweep:
             self._request_sweep()
 
@@ -69,8 +81,17 @@ class Keeper:
 class Keeping:
     """One derivative being kept. It gives up quietly on a CacheError and above `entry_bytes`."""
 
-    def __init__(self, keeper: Keeper, writer: EntryWriter | None) -> None:
+    def __init__(
+        self,
+        keeper: Keeper,
+        writer: EntryWriter | None,
+        key: DerivativeKey | None = None,
+        *,
+        is_withheld: bool = False,
+    ) -> None:
+        self.is_withheld = is_withheld
         self._keeper = keeper
+        self._key = key
         self._writer = writer
         self._length = 0
 
@@ -102,7 +123,7 @@ class Keeping:
         except CacheError as error:
             self._keeper.note_failure(error)
             return False
-        self._keeper.note_kept(self._length, usage)
+        self._keeper.note_kept(self._key, self._length, usage)
         return True
 
     def discard(self) -> None:

@@ -10,10 +10,21 @@ import fcntl
 import os
 import threading
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 _FIRST_PAUSE_SECONDS = 0.002
 _LONGEST_PAUSE_SECONDS = 0.02
+
+
+class Locks(Protocol):
+    """Exclusive locks by digest: who cannot get one in time goes on without it."""
+
+    def acquire(self, digest: str, timeout_seconds: float) -> bool: ...
+
+    def release(self, digest: str) -> None: ...
 
 
 class KeyLocks:
@@ -29,11 +40,42 @@ class KeyLocks:
 
     def acquire(self, digest: str, timeout_seconds: float) -> bool:
         """Wait for the lock of the key; False if it was not to be had in time, or at all."""
-        deadline = time.monotonic() + timeout_seconds
+        return self._lock(_offset(digest), 1, time.monotonic() + timeout_seconds)
+
+    def release(self, digest: str) -> None:
+        self._unlock(_offset(digest), 1)
+
+    @contextmanager
+    def ranges(self, digest: str, extents: Iterable[tuple[int, int]], timeout_seconds: float) -> Iterator[bool]:
+        """Hold the locks of some extents (start, stop) of one object; False if not all were to be had in time.
+
+        Who wants other bytes of it need not wait. They are taken in order, so that no two wait for each other.
+        """
+        base, deadline = _offset(digest), time.monotonic() + timeout_seconds
+        held: list[tuple[int, int]] = []
+        try:
+            for start, stop in sorted(extents):
+                if not self._lock(base + start, stop - start, deadline):
+                    break
+                held.append((start, stop))
+            else:
+                yield True
+                return
+            self._unlock_all(base, held)
+            yield False
+        finally:
+            self._unlock_all(base, held)
+
+    def _unlock_all(self, base: int, held: list[tuple[int, int]]) -> None:
+        while held:
+            start, stop = held.pop()
+            self._unlock(base + start, stop - start)
+
+    def _lock(self, offset: int, length: int, deadline: float) -> bool:
         pause = _FIRST_PAUSE_SECONDS
         while True:
             try:
-                fcntl.lockf(self._fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _offset(digest))
+                fcntl.lockf(self._fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB, length, offset)
             except OSError as error:
                 if error.errno not in (errno.EACCES, errno.EAGAIN):
                     return False
@@ -44,9 +86,9 @@ class KeyLocks:
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
-    def release(self, digest: str) -> None:
+    def _unlock(self, offset: int, length: int) -> None:
         if self._descriptor is not None:
-            fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, _offset(digest))
+            fcntl.lockf(self._descriptor, fcntl.LOCK_UN, length, offset)
 
     def _fileno(self) -> int:
         with self._opening:

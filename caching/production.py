@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-Outcome = Literal["hit", "miss", "waited", "bypassed"]
+Outcome = Literal["hit", "miss", "waited", "bypassed", "pass_through"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,8 @@ class Derivative:
     """A derivative to be sent.
 
     `length` is None while it is not known. `outcome`: from the cache; made and kept (or tried to);
-    shared with a request that was making it; made while nothing is kept.
+    shared with a request that was making it; made while nothing is kept; sent as it
+    lies in its source.
     """
 
     content_type: str
@@ -35,11 +36,15 @@ class Derivative:
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """What a leader has for its followers: a body, or the word that it lies in the cache."""
+    """What a leader has for its followers: a body, or the word that it lies in the cache.
+
+    `withheld`: it is not kept as nobody had asked for it before; who asks next is the second.
+    """
 
     content_type: str
     body: bytes | None
     kept: bool
+    withheld: bool = False
 
 
 def close_chunks(chunks: Iterator[bytes]) -> None:

@@ -71,7 +71,8 @@ class Relay(Iterator[bytes]):
             self._flight.leave()
 
     def _land(self, *, kept: bool) -> None:
-        self._flight.share(Landing(self._production.content_type, None, kept=kept))
+        landing = Landing(self._production.content_type, None, kept=kept, withheld=self._keeping.is_withheld)
+        self._flight.share(landing)
         self._flight.leave()
 
     def __del__(self) -> None:

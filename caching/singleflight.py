@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from caching.locks import KeyLocks
+from caching.locks import Locks
 
 T = TypeVar("T")
 
@@ -68,13 +68,13 @@ class Flight(Generic[T]):
 
 
 class SingleFlight(Generic[T]):
-    """The flights of a process, and through `locks` one leader among the processes of the host.
+    """The flights of a process, and through `locks` one leader among the processes of the host, or of all nodes.
 
     A leader waits at most `lock_seconds` for the leader of another process. Keep that below the
     patience of followers, else all of them would lose it together with their leader.
     """
 
-    def __init__(self, locks: KeyLocks | None = None, lock_seconds: float = 15.0) -> None:
+    def __init__(self, locks: Locks | None = None, lock_seconds: float = 15.0) -> None:
         self._locks = locks
         self._lock_seconds = lock_seconds
         self._mutex = threading.Lock()

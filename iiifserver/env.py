@@ -21,13 +21,16 @@ ALLOWED_HOSTS: list[str] = _env.list("ALLOWED_HOSTS", default=[])
 TRUSTED_PROXIES: list[str] = _env.list("TRUSTED_PROXIES", default=[])
 REDIS_URL: str = _env.str("REDIS_URL", default="")
 IIIF_BASE_URL: str = _env.str("IIIF_BASE_URL", default="").rstrip("/")
+IIIF_EVENTS_SECRET: str = _env.str("IIIF_EVENTS_SECRET", default="")
 IIIF_ADMIN_PASSWORD: str = _env.str("IIIF_ADMIN_PASSWORD", default="")
 IIIF_DERIVATIVE_CACHE: str = _env.str("IIIF_DERIVATIVE_CACHE", default="on")
+IIIF_OFFLOAD: str = _env.str("IIIF_OFFLOAD", default="")
 DECODE_ISOLATION: str = _env.str("DECODE_ISOLATION", default="pool")
 WEB_WORKERS: int = _env.int("WEB_WORKERS", default=1)
 WEB_THREADS: int = _env.int("WEB_THREADS", default=32)
 WORKER_CONCURRENCY: int = _env.int("WORKER_CONCURRENCY", default=2)
 SOURCE_NETWORKS: list[str] = _env.list("IIIF_SOURCE_NETWORKS", default=[])
+METRICS_NETWORKS: list[str] = _env.list("IIIF_METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"])
 LOG_FORMAT: str = _env.str("LOG_FORMAT", default="console")
 
 
@@ -64,3 +67,8 @@ def generated_secret_key() -> str:
     finally:
         candidate.unlink()
     return path.read_text().strip()
+
+
+def variables_below(prefix: str) -> dict[str, str]:
+    """The variables whose names begin with `prefix`, by the rest of their names: credentials that records refer to."""
+    return {name[len(prefix) :]: value for name, value in os.environ.items() if name.startswith(prefix)}

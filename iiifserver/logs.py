@@ -6,12 +6,17 @@ import re
 import structlog
 
 _SECRETS = (
-    (re.compile(r"(\w+://)[^/\s@]+@"), r"\1***@"),
+    # Up to the last @ before the path: passwords have some, too.
+    (re.compile(r"(\w+://)[^/?#\s'\"]+@"), r"\1***@"),
     (
-        re.compile(r"(?i)([?&](?:x-amz-[a-z-]+|sig|signature|token|key|secret|password|credential)=)[^&\s\"']+"),
+        re.compile(
+            r"(?i)([?&](?:x-(?:amz|goog)-[a-z-]+|(?:[a-z0-9]+[_-]?)?(?:sig|signature|token|key|secret|password|credential)"
+            r"|awsaccesskeyid|googleaccessid|policy|key-pair-id)=)[^&\s\"']+"
+        ),
         r"\1***",
     ),
     (re.compile(r"(?i)(authorization['\"]?\s*[:=]\s*['\"]?(?:basic|bearer|token)\s+)[^\s'\",]+"), r"\1***"),
+    (re.compile(r"(?i)((?:x-api-key|x-auth-token|cookie)['\"]?\s*[:=]\s*['\"]?)[^\s'\",]+"), r"\1***"),
 )
 
 _PROCESSORS: tuple[structlog.typing.Processor, ...] = (

@@ -1,32 +1,32 @@
-"""What every answer needs: CORS on IIIF paths, proxies that may be believed, a content security policy."""
+"""What every answer needs: CORS on IIIF paths, proxies that may be believed, a language, a content security policy."""
 
 import ipaddress
 import logging
 from collections.abc import Callable
+from typing import cast
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponseBase
+from django.middleware.locale import LocaleMiddleware
 from django.urls import resolve
+from django.utils import translation
 
+from images.views.counting import answered_by, counted_as, is_counted
 from images.views.errors import error_response
+from images.views.headers import IIIF_HEADERS, is_iiif_path
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 logger = logging.getLogger(__name__)
 
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
-_EXPOSED = "Link, ETag, Last-Modified, Content-Disposition, Content-Length, Location, Retry-After"
-_FORWARDED = ("HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT")
+_API = "/api/"
+FORWARDED = ("HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT")
 _PAGE_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; "
     "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
-_IIIF_POLICY = "default-src 'none'; sandbox"
-
-
-def is_iiif_path(path: str) -> bool:
-    return path.startswith("/iiif/")
 
 
 class IIIFMiddleware:
@@ -44,12 +44,11 @@ class IIIFMiddleware:
         if not is_iiif_path(request.path_info):
             return self.get_response(request)
         response = self._answer(request)
+        if not is_counted(response):
+            counted_as(response, answered_by(response))
         response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001 - by the view, in one line
-        response["Access-Control-Allow-Origin"] = "*"
-        response["Access-Control-Expose-Headers"] = _EXPOSED
-        response["Content-Security-Policy"] = _IIIF_POLICY
-        response["Cross-Origin-Resource-Policy"] = "cross-origin"
-        response["X-Content-Type-Options"] = "nosniff"
+        for name, value in IIIF_HEADERS:
+            response[name] = value
         return response
 
     @staticmethod
@@ -70,19 +69,18 @@ class IIIFMiddleware:
         return response
 
 
-class TrustedProxyMiddleware:
-    """Believe X-Forwarded-Proto, -Host and -Port from IIIF_TRUSTED_PROXIES only; remove them from anyone else."""
+class TrustedProxies:
+    """X-Forwarded-Proto, -Host and -Port are believed from IIIF_TRUSTED_PROXIES only."""
 
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
+    def __init__(self) -> None:
         self.networks = [ipaddress.ip_network(text, strict=False) for text in settings.IIIF_TRUSTED_PROXIES]
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        forwarded = {name: request.META.pop(name, "") for name in _FORWARDED}
+    def believe(self, request: HttpRequest) -> None:
+        """Take what a trusted proxy says into the request, and what anyone else says out of it."""
+        forwarded = {name: request.META.pop(name, "") for name in FORWARDED}
         if any(forwarded.values()) and self._is_trusted(request.META.get("REMOTE_ADDR", "")):
             # The last value is the one that our own proxy wrote; the ones before may come from anybody.
             self._apply(request, {name: value.split(",")[-1].strip() for name, value in forwarded.items()})
-        return self.get_response(request)
 
     def _is_trusted(self, address: str) -> bool:
         try:
@@ -93,13 +91,39 @@ class TrustedProxyMiddleware:
 
     @staticmethod
     def _apply(request: HttpRequest, forwarded: dict[str, str]) -> None:
-        proto, host, port = (forwarded[name] for name in _FORWARDED)
+        proto, host, port = (forwarded[name] for name in FORWARDED)
         if proto in {"http", "https"}:
             request.META["HTTP_X_FORWARDED_PROTO"] = proto
             request.META["wsgi.url_scheme"] = proto
         if host:
             is_standard = port in {"", "80", "443"} or ":" in host.rpartition("]")[2]
             request.META["HTTP_HOST"] = host if is_standard else f"{host}:{port}"
+
+
+class TrustedProxyMiddleware:
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.proxies = TrustedProxies()
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        self.proxies.believe(request)
+        return self.get_response(request)
+
+
+class PageLanguageMiddleware(LocaleMiddleware):
+    """Pages in the reader's language; programs, which read the API, are always answered in that of the settings.
+
+    The language ends with the request: else the thread would speak it to whoever comes next, IIIF clients too.
+    """
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            if request.path_info.startswith(_API):
+                translation.activate(settings.LANGUAGE_CODE)
+                return cast("HttpResponseBase", self.get_response(request))
+            return cast("HttpResponseBase", super().__call__(request))
+        finally:
+            translation.deactivate()
 
 
 class ContentSecurityPolicyMiddleware:

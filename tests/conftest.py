@@ -3,11 +3,14 @@
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.support.fixtures import moto, objects, postgres, private_postgres, redis_server
+
+__all__ = ["moto", "objects", "postgres", "private_postgres", "redis_server"]
 
 settings.register_profile("ci", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("dev", max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -29,23 +32,26 @@ def corpus() -> Path:
 def _tasks_are_known() -> None:
     """Eager tasks run in the process that enqueues, which otherwise knows only their names."""
     import images.tasks  # noqa: F401
+    from images import queue
+    from images.selectors.paging import forget_counts
 
-
-@pytest.fixture(scope="session", autouse=True)
-def _remove_data_dir() -> Iterator[None]:
-    from django.conf import settings as django_settings
-
-    yield
-    folder = Path(django_settings.IIIF_DATA_DIR)
-    if folder.name.startswith("iiifserver-test-"):
-        shutil.rmtree(folder, ignore_errors=True)
+    forget_counts()
+    queue._broker.note_answer()  # what refused in one test is asked again in the next
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Where everything must run (CI sets IIIF_TESTS_MUST_RUN), a skipped test is a failure."""
+    _remove_data_dir(session)
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("IIIF_TESTS_MUST_RUN") and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _remove_data_dir(session: pytest.Session) -> None:
+    """Workers that run tests side by side share it: only who started them removes it, when all have ended."""
+    folder = Path(os.environ.get("IIIF_DATA_DIR", ""))
+    if not hasattr(session.config, "workerinput") and folder.name.startswith("iiifserver-test-"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -35,6 +35,11 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
 ]
 
 MIDDLEWARE = [
@@ -44,7 +49,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "iiifserver.middleware.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "iiifserver.middleware.PageLanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -67,19 +72,26 @@ TEMPLATES: list[dict[str, Any]] = [
     },
 ]
 
-DATABASES: dict[str, Any] = {"default": {**env.database(), "CONN_MAX_AGE": 60}}
+DATABASES: dict[str, Any] = {"default": {**env.database(), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 20,
         "transaction_mode": "IMMEDIATE",
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
     }
+elif DATABASES["default"]["ENGINE"].endswith("postgresql"):
+    DATABASES["default"]["OPTIONS"] = {"connect_timeout": 2, **DATABASES["default"].get("OPTIONS", {})}
 
 CACHES: dict[str, Any] = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": env.REDIS_URL,
-        "OPTIONS": {"socket_timeout": 0.1, "socket_connect_timeout": 0.1},
+        "VERSION": 2,  # 1 was pickled: this serializer reads none of it
+        "OPTIONS": {
+            "socket_timeout": 0.1,
+            "socket_connect_timeout": 0.1,
+            "serializer": "iiifserver.cache_serializer.JsonSerializer",  # Django's own is pickle
+        },
     }
     if env.REDIS_URL
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
@@ -92,6 +104,8 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True
@@ -103,6 +117,10 @@ STATICFILES_DIRS: list[Any] = [("openseadragon", VIEWER_DIR)] if VIEWER_DIR.is_d
 STORAGES: dict[str, Any] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+    "service-copies": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": IIIF_DATA_DIR / "service-copies", "base_url": None},
+    },
 }
 MEDIA_ROOT = IIIF_DATA_DIR / "uploads"
 FILE_UPLOAD_TEMP_DIR = None
@@ -114,11 +132,57 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 
+# --- REST -------------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "images.api.authentication.TokenAuthentication",
+        "images.api.authentication.HeaderSessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["images.api.access.NeedsPermission"],
+    "DEFAULT_THROTTLE_CLASSES": ["images.api.throttles.CallerThrottle"],
+    "DEFAULT_PARSER_CLASSES": ["images.api.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "images.api.problems.exception_handler",
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "IIIF image server",
+    "DESCRIPTION": "Registering images, watching them become ready, and looking after stores and caches.",
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "ImageState": "images.models.ImageState",
+        "ImageCopyPolicy": "images.models.ImageCopyPolicy",
+        "CopyPolicy": "images.models.CopyPolicy",
+        "BatchState": "images.models.BatchState",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "images.api.documents.add_problems",
+    ],
+}
+
 # --- Celery -----------------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = env.REDIS_URL or "filesystem://localhost"
 CELERY_BROKER_FOLDER = IIIF_DATA_DIR / "broker"
+REDIS_BROKER_OPTIONS: dict[str, Any] = {
+    "visibility_timeout": 3 * 3600,  # longer than any task: what is not finished by then another worker gets as well
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+    "max_retries": 1,  # a request that enqueues does not wait for the broker's return: the outbox does
+    "interval_start": 0,
+    "interval_step": 0.1,
+    "interval_max": 0.1,
+}
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
-    {"visibility_timeout": 3600, "socket_timeout": 5, "socket_connect_timeout": 2}
+    REDIS_BROKER_OPTIONS
     if env.REDIS_URL
     else {
         "data_folder_in": str(CELERY_BROKER_FOLDER / "queue"),
@@ -141,20 +205,31 @@ CELERY_TASK_DEFAULT_QUEUE = "ingest"
 CELERY_TASK_ROUTES = {
     "images.ingest": {"queue": "ingest"},
     "images.refresh": {"queue": "ingest"},
+    "images.batch": {"queue": "bulk"},
+    "images.batches_resume": {"queue": "caching"},
     "images.thumbnails": {"queue": "derivatives"},
+    "images.service_copy_*": {"queue": "derivatives"},
+    "images.service_copies_sweep": {"queue": "caching"},
+    "images.seed": {"queue": "derivatives"},
+    "images.job": {"queue": "bulk"},
+    "images.jobs_*": {"queue": "caching"},
+    "images.refresh_due": {"queue": "caching"},
+    "images.publish_outbox": {"queue": "caching"},
+    "images.discard_derivatives": {"queue": "caching"},
     "images.requeue_stalled": {"queue": "caching"},
     "images.sweep_uploads": {"queue": "caching"},
+    "images.sweep_offload": {"queue": "caching"},
     "caching.*": {"queue": "caching"},
 }
-CELERY_BEAT_SCHEDULE = {
-    "requeue-stalled-images": {"task": "images.requeue_stalled", "schedule": 60.0},
-    "sweep-uploads": {"task": "images.sweep_uploads", "schedule": 86_400.0},
-    "sweep-derivatives": {"task": "caching.sweep", "schedule": 600.0},
-}
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULE: dict[str, Any] = {}  # rows that administrators edit: images/services/schedule.py
+CELERY_RESULT_EXPIRES = None  # nothing is kept of results, so beat needs no task that removes them
 
 # --- IIIF -------------------------------------------------------------------------------------------------------------
 IIIF_BASE_URL = env.IIIF_BASE_URL
 IIIF_TRUSTED_PROXIES = env.TRUSTED_PROXIES
+_anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(env.HOST, env.HOST)  # noqa: S104 - where not to connect to
+IIIF_OWN_ADDRESS = f"http://[{_anywhere}]:{env.PORT}" if ":" in _anywhere else f"http://{_anywhere}:{env.PORT}"
 IIIF_DEFAULT_API_VERSION = 3
 # Output: 50 megapixels is ten full screens at 4K; a full/max beyond it is fitted, an explicit size refused.
 IIIF_MAX_AREA: int | None = 50_000_000
@@ -169,8 +244,23 @@ IIIF_CACHE_CONTROL_IMAGE = "public, max-age=3600"
 IIIF_CACHE_CONTROL_INFORMATION = "public, max-age=60"
 IIIF_CACHE_CONTROL_ERROR = "public, max-age=5"
 IIIF_SERVED_IMAGE_TTL = 1.0  # seconds for which a process may trust what it knows of a record
+IIIF_UNKNOWN_IMAGE_TTL = 1.0  # seconds for which a process trusts that there is no such record
 IIIF_ENCODING: dict[str, Any] = {}  # overrides of images.decoders.encode.EncodeOptions
+IIIF_PRESENTATION_PAGE_SIZE = 100  # manifests or activities of a page: some 60 KB, and one query
+IIIF_MANIFEST_MAX_IMAGES = 1000  # canvases of the manifest of a set: about 1.5 MB, what viewers open without stalling
 IIIF_PASS_THROUGH = True  # a request for exactly one stored JPEG tile is answered with it, neither decoded nor encoded
+IIIF_JP2_INDEX = True  # regions of JPEG 2000 files from the packets that they need; False decodes from the file
+IIIF_TIFF_PIECES = True  # regions of TIFF files from the tiles or strips that they touch; False decodes from the file
+IIIF_METATILE_SIZE = 1024  # pixels a side of what is decoded at a time where neighbours are asked for; 0: tile by tile
+IIIF_KEPT_LEVEL_SIZE = 512  # pixels a side up to which levels of JPEG 2000 sources are decoded once and kept; 0: none
+IIIF_THUMBNAIL_SIZES = [
+    100,
+    200,
+    400,
+    1024,
+]  # sides of boxes in pixels; the largest is kept without loss, for all others
+IIIF_THUMBNAIL_UPSCALE_THRESHOLD = 0  # per cent by which a thumbnail may be enlarged rather than the source opened
+IIIF_LAYER_POLICY = "all"  # or "reduced": fewer quality layers of lossy JPEG 2000 at reduced sizes
 IIIF_INDEX_MEMORY_BYTES = 64 * 2**20  # of each process, for where the tiles of sources lie: 16 bytes a tile
 
 # 10 gigapixels where only the tiles asked for are decoded, 150 megapixels where every request decodes all.
@@ -181,24 +271,86 @@ IIIF_SOURCE_FORMATS = ["tiff", "jpeg", "png", "webp", "gif", "avif", "jp2"]
 IIIF_SOURCE_NETWORKS = env.SOURCE_NETWORKS
 IIIF_SOURCE_PORTS = [80, 443]
 IIIF_SOURCE_CACHE_DIR = IIIF_DATA_DIR / "cache" / "sources"
+IIIF_SOURCE_CACHE_BYTES = 20 * 2**30  # some hundred large sources
+IIIF_SOURCE_CACHE_ENTRIES = 20_000
+IIIF_SOURCE_CACHE_TTL = 30 * 86_400
+IIIF_SOURCE_CACHE_FILLS = 4
+IIIF_SOURCE_MEMORY_BYTES = 256 * 2**20
+IIIF_SOURCE_FAILURE_TTL = 5.0
+IIIF_SOURCE_WAITING = max(1, env.WEB_THREADS // 2)  # the other half answers for everything else while one store hangs
+IIIF_SOURCE_TIMEOUTS = 3
+IIIF_SOURCE_REST_SECONDS = 5.0
+IIIF_BLOCK_CACHE_MEMORY_BYTES = 64 * 2**20
+IIIF_BLOCK_CACHE_DISK_BYTES = 4 * 2**30
+IIIF_BLOCK_CACHE_ENTRIES = 100_000
 IIIF_FETCH_SECONDS = 20.0
 IIIF_FETCH_MAX_BYTES = 2 * 2**30
+# Object storage answers within some 100 ms; twenty times that is a fault, and is tried again while somebody waits.
+IIIF_STORE_CONNECT_SECONDS = 2.0
+IIIF_STORE_READ_SECONDS = 5.0
+IIIF_STORE_RETRIES = 3
+IIIF_STORE_RETRY_SECONDS = 10.0
+IIIF_FLICKR_API = "https://api.flickr.com/services/rest/"
+# Stores that register by themselves: how long a first request waits, how many are looked for, how long none is not.
+IIIF_SELF_REGISTRATION_SECONDS = 10.0
+IIIF_SELF_REGISTRATION_PER_MINUTE = 600  # of each store, by each process
+IIIF_SELF_REGISTRATION_MISSING_SECONDS = 5.0
 IIIF_UPLOAD_MAX_BYTES = 2 * 2**30
+IIIF_API_MAX_BODY_BYTES = 20 * 2**20  # a batch of 10,000 rows of 2 KB each
+IIIF_BATCH_MAX_ROWS = 10_000
+IIIF_API_PAGE_SIZE = 50
+IIIF_API_MAX_PAGE_SIZE = 500
+IIIF_API_REQUIRE_IF_MATCH = False
+IIIF_API_RATES = {"anonymous": "60/min", "read": "1200/min", "write": "600/min"}
+IIIF_EVENTS_SECRET = env.IIIF_EVENTS_SECRET
 IIIF_STALLED_SECONDS = 300  # an image that was pending or processing for longer is queued again
 IIIF_INGEST_ATTEMPTS = 3
+IIIF_REFRESH_AT_ONCE = 200  # sources of a store that are looked at in a minute: some three questions a second
 IIIF_QUARANTINE_DEATHS = 3
+
+# Service copies: quality 90 keeps the full chrominance, so that little is lost where a copy is encoded once more.
+IIIF_SERVICE_COPY_STORAGE = "service-copies"  # an alias of STORAGES
+IIIF_SERVICE_COPY_QUALITY = 90
+IIIF_SERVICE_COPY_USE = (
+    "reduced"  # tiles: only stored tiles; reduced: and what is half as large or less; lossy: all JPEG
+)
+IIIF_SERVICE_COPY_SECONDS = 3600  # processor time and longest duration of making one: ten gigapixels take half of it
+
+# What a web server in front sends by itself (deploy/nginx.conf): "published" writes kept tiles as plain files, too.
+IIIF_OFFLOAD = env.IIIF_OFFLOAD
+IIIF_OFFLOAD_DIR = IIIF_DATA_DIR / "cache" / "offload"
+IIIF_OFFLOAD_BYTES = 10 * 2**30  # as the cache itself
+IIIF_OFFLOAD_ENTRIES = 200_000
+IIIF_OFFLOAD_SECONDS = 10.0  # after which an image passes by here once, so that no change stays unseen
 
 IIIF_DERIVATIVE_CACHE = env.IIIF_DERIVATIVE_CACHE
 IIIF_DERIVATIVE_CACHE_BYTES = 10 * 2**30
 IIIF_DERIVATIVE_CACHE_ENTRIES = 200_000
 IIIF_DERIVATIVE_CACHE_ENTRY_BYTES = 128 * 2**20
+IIIF_DERIVATIVE_CACHE_MEMORY_BYTES = 64 * 2**20  # of each process: some 3,000 tiles, what a few viewers look at
 IIIF_DERIVATIVE_CACHE_BYPASS_SECONDS = 60.0
+IIIF_DERIVATIVE_CACHE_IMAGE_SHARE = 0.05
+IIIF_DERIVATIVE_CACHE_SECOND_DEMAND_SECONDS = 3600.0  # for regions and sizes that nobody advertises; 0: kept at once
+IIIF_DERIVATIVE_CACHE_TIERS: list[dict[str, Any]] = []  # nearest first; empty: the one backend below
+IIIF_DERIVATIVE_CACHE_TIER_QUEUE = 1000
 IIIF_SINGLE_FLIGHT_SECONDS = 45.0
 IIIF_SINGLE_FLIGHT_LOCK_FILE = IIIF_DATA_DIR / "cache" / "single-flight.lock"
 IIIF_DERIVATIVE_CACHE_BACKEND: dict[str, Any] = {
     "BACKEND": "caching.backends.disk.DiskBackend",
     "OPTIONS": {"root": IIIF_DATA_DIR / "cache" / "derivatives"},
 }
+
+# Who may read /metrics: it names stores, and says how much is asked of the server. /debug/vars is for staff.
+IIIF_METRICS_NETWORKS = env.METRICS_NETWORKS
+IIIF_STATISTICS_DIR = IIIF_DATA_DIR / "cache" / "statistics"  # where the processes of this host count what they do
+# The Redis server that the nodes share: for news of changes, locks, and what a tier of the cache keeps there. Nothing
+# waits for it longer than a tile takes.
+IIIF_REDIS_URL = env.REDIS_URL
+IIIF_REDIS_NAMESPACE = "iiif"
+IIIF_REDIS_SECONDS = 0.1
+IIIF_REDIS_FAILURES = 3
+IIIF_REDIS_REST_SECONDS = 5.0
+IIIF_LAST_KNOWN_SECONDS = 86_400  # for which Redis keeps records and indexes, for when the database is down
 
 # Decoder processes: one per core, shared out over the web workers; half of them may do dear work, tiles keep the rest,
 # so there are two at least.
@@ -209,7 +361,7 @@ DECODE_QUEUE_LENGTH = max(2, env.WEB_THREADS * 3 // 4)
 DECODE_QUEUE_SECONDS = 10.0
 DECODE_WALL_SECONDS = 30.0
 DECODE_CPU_SECONDS = 60
-DECODE_MEMORY_BYTES = 2 * 2**30
+DECODE_MEMORY_BYTES = 5 * 2**29  # 2.5 GiB: a window of HTJ2K of 8192 × 8192 pixels in three colours takes 1.7
 
 # --- Logging ----------------------------------------------------------------------------------------------------------
 LOGGING: dict[str, Any] = {

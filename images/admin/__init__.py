@@ -1,9 +1,27 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from images.admin.images import CollectionAdmin, ImageAdmin, StoreAdmin, TilingInline
+from images.admin.batches import BatchAdmin
+from images.admin.images import CollectionAdmin, ImageAdmin, TilingInline
+from images.admin.jobs import JobAdmin
+from images.admin.presentation import NamedQueryAdmin
+from images.admin.profiles import ProfileAdmin
+from images.admin.schedule import PeriodicTaskAdmin
+from images.admin.stores import StoreAdmin
+from images.admin.tokens import ApiTokenAdmin
 
-__all__ = ["CollectionAdmin", "ImageAdmin", "StoreAdmin", "TilingInline"]
+__all__ = [
+    "ApiTokenAdmin",
+    "BatchAdmin",
+    "CollectionAdmin",
+    "ImageAdmin",
+    "JobAdmin",
+    "NamedQueryAdmin",
+    "PeriodicTaskAdmin",
+    "ProfileAdmin",
+    "StoreAdmin",
+    "TilingInline",
+]
 
 admin.site.site_header = _("Image library: administration")
 admin.site.site_title = _("Image library")

@@ -8,8 +8,9 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
 from images.conf import conf
-from images.models import Image
+from images.models import Image, ImageCopyPolicy
 from images.services.stores import store_for_uploads
+from images.templatetags.iiif_urls import grouped
 
 UPLOAD_KEY = "upload"
 
@@ -32,12 +33,21 @@ class ImageForm(forms.ModelForm[Image]):
         help_text=_("Creative Commons or RightsStatements.org URI"),
     )
 
+    service_copy_policy = forms.ChoiceField(
+        label=_("Service copy"),
+        required=False,
+        choices=ImageCopyPolicy.choices,
+        help_text=_("A copy that is quick to serve. An image without a collection has none unless it says so here."),
+    )
+
     class Meta:
         model = Image
         fields = [
             "identifier",
             "label",
             "collection",
+            "profile",
+            "service_copy_policy",
             "upload",
             "store",
             "key",
@@ -48,18 +58,25 @@ class ImageForm(forms.ModelForm[Image]):
             "max_width",
             "max_height",
             "max_area",
+            "information",
         ]
 
     def clean_upload(self) -> UploadedFile[bytes] | None:
         upload: UploadedFile[bytes] | None = self.cleaned_data.get("upload")
         if upload is not None and (upload.size or 0) > conf.upload_max_bytes:
             raise ValidationError(
-                _("The file is larger than %(limit)s bytes."), params={"limit": conf.upload_max_bytes}
+                _("The file is larger than %(limit)s bytes."), params={"limit": grouped(conf.upload_max_bytes)}
             )
         return upload
 
+    def clean_service_copy_policy(self) -> str:
+        return self.cleaned_data.get("service_copy_policy") or self.instance.service_copy_policy
+
     def clean_metadata(self) -> Any:
         return self.cleaned_data.get("metadata") or []
+
+    def clean_information(self) -> Any:
+        return self.cleaned_data.get("information") or {}
 
     def clean(self) -> dict[str, Any]:
         super().clean()

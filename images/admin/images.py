@@ -1,32 +1,43 @@
-"""The curators' pages for images, stores and collections."""
+"""The curators' pages for images and collections."""
 
+from itertools import islice
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, QuerySet
-from django.http import HttpRequest
-from django.urls import reverse
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.urls import path, reverse
 from django.utils.html import format_html
+from django.utils.text import smart_split, unescape_string_literal
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
+from images.admin.actions import IMAGE_ACTIONS
+from images.admin.adding import add_many_response, add_one_response, list_store_response
+from images.admin.checking import check_response
+from images.admin.columns import ImageColumns
+from images.admin.filters import SourceFormatFilter
 from images.admin.forms import ImageForm
+from images.admin.inspection import explain_response, inspection_context
 from images.iiif.identifiers import encode_identifier
-from images.models import Collection, Image, ImageState, Store, Tiling
-from images.queue import enqueue
+from images.models import Collection, Image, ImageState, ServiceCopy, ServiceCopyState, Tiling
 from images.selectors.images import forget_served_image
+from images.selectors.paging import KeysFirstPaginator, count_images
+from images.selectors.searching import narrow_images
+from images.services.audit import image_note_action
+from images.services.collections import collection_delete, collection_save
 from images.services.registration import image_reingest, image_save, upload_discard, upload_store
-from images.templatetags.iiif_urls import format_name
 
-_SIGNS = {
-    ImageState.READY: "✓",
-    ImageState.FAILED: "✗",
-    ImageState.PENDING: "…",
-    ImageState.PROCESSING: "⟳",
-}
+_NARROWING_WORDS = 2
+"""Of a search: each is asked for beside; further ones are looked for in what these leave."""
+
 _SOURCE = (_("Source"), {"fields": ("upload", "store", "key", "url")})
 _DESCRIPTION = (_("Description"), {"fields": ("rights", "attribution", "metadata")})
-_LIMITS = (_("Limits"), {"classes": ("collapse",), "fields": ("max_width", "max_height", "max_area")})
+_LIMITS = (
+    _("Limits and image information"),
+    {"classes": ("collapse",), "fields": ("max_width", "max_height", "max_area", "information")},
+)
 _TECHNICAL = (
     _("Technical"),
     {
@@ -45,6 +56,56 @@ _TECHNICAL = (
 )
 
 
+class ServiceCopyFilter(admin.SimpleListFilter):
+    """By what the service copy is, or that there is none."""
+
+    title = _("service copy")
+    parameter_name = "service_copy"
+
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, Any]]:
+        return [("none", _("None")), *ServiceCopyState.choices]
+
+    def queryset(self, _request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
+        if self.value() is None:
+            return queryset
+        if self.value() == "none":
+            return queryset.filter(service_copy__isnull=True)
+        return queryset.filter(service_copy__state=self.value())
+
+
+class ImageList(ChangeList):
+    """Takes its rows as the paginator does, also where all of them fit into one page."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not self.multi_page:
+            self.result_list = self.paginator.page(1).object_list
+
+
+class ServiceCopyInline(admin.StackedInline[ServiceCopy, Image]):
+    model = ServiceCopy
+    classes = ("collapse",)
+    can_delete = False
+    fields = (
+        "state",
+        "error_detail",
+        "version",
+        "estimated_byte_size",
+        "byte_size",
+        "encoding",
+        "storage",
+        "name",
+        "created",
+    )
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ServiceCopy]:
+        return super().get_queryset(request).defer("index", "description")
+
+    def has_add_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        return False
+
+
 class TilingInline(admin.StackedInline[Tiling, Image]):
     model = Tiling
     classes = ("collapse",)
@@ -60,15 +121,24 @@ class TilingInline(admin.StackedInline[Tiling, Image]):
 
 
 @admin.register(Image)
-class ImageAdmin(admin.ModelAdmin[Image]):
+class ImageAdmin(ImageColumns, admin.ModelAdmin[Image]):
     form = ImageForm
-    list_display = ("thumbnail", "name", "badge", "dimensions", "format_name", "modified")
-    list_display_links = ("thumbnail", "name")
-    list_filter = ("state", "source_format", "store", "collection")
+    list_display = ("thumbnail", "name", "badge", "facts", "modified_short")
+    list_display_links = ("name",)
+    list_filter = (
+        "state",
+        ServiceCopyFilter,
+        SourceFormatFilter,
+        "store",
+        "collection",
+        "profile",
+        ("created", admin.DateFieldListFilter),
+    )
     list_per_page = 50
+    paginator = KeysFirstPaginator
+    show_full_result_count = False
     search_fields = ("identifier", "label", "key", "url")
-    date_hierarchy = "created"
-    actions = ("reingest_selected", "refresh_selected")
+    actions = IMAGE_ACTIONS
     readonly_fields = (
         "preview",
         "badge",
@@ -79,6 +149,7 @@ class ImageAdmin(admin.ModelAdmin[Image]):
         "dimensions",
         "format_name",
         "source_byte_size",
+        "copy_facts",
         "created",
         "modified",
         "links",
@@ -87,73 +158,131 @@ class ImageAdmin(admin.ModelAdmin[Image]):
     class Media:
         css = {"all": ("images/css/admin.css",)}
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
+        return ImageList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Image]:
+        images = super().get_queryset(request).select_related("tiling", "service_copy", "collection", "store")
+        return images.defer("tiling__index", "service_copy__index", "service_copy__description")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Image], search_term: str
+    ) -> tuple[QuerySet[Image], bool]:
+        """What Django's own finds: all of the words, each in one of the fields."""
+        for word in islice(smart_split(search_term), _NARROWING_WORDS):
+            text = unescape_string_literal(word) if word.startswith(('"', "'")) and word[0] == word[-1] else word
+            queryset = narrow_images(queryset, text, self.search_fields)
+        return super().get_search_results(request, queryset, search_term)
+
     def get_fieldsets(self, _request: HttpRequest, obj: Image | None = None) -> Any:
         """Nothing is shown that is not there yet."""
         if obj is None:
-            return ((None, {"fields": ("identifier", "label", "collection")}), _SOURCE, _DESCRIPTION, _LIMITS)
+            return (
+                (None, {"fields": ("identifier", "label", "collection", "profile", "service_copy_policy")}),
+                _SOURCE,
+                _DESCRIPTION,
+                _LIMITS,
+            )
         failed = obj.state == ImageState.FAILED
         state = ("badge", "error_detail") if failed else ("preview", "badge", "links")
-        first = (None, {"fields": (*state, "identifier", "label", "collection")})
+        first = (
+            None,
+            {"fields": (*state, "identifier", "label", "collection", "profile", "service_copy_policy", "copy_facts")},
+        )
         return (first, _SOURCE, _DESCRIPTION, _LIMITS, _TECHNICAL)
 
     def get_inlines(self, _request: HttpRequest, obj: Image | None) -> Any:
-        return (TilingInline,) if obj is not None and Tiling.objects.filter(image=obj).exists() else ()
+        if obj is None:
+            return ()
+        there_is = {
+            ServiceCopyInline: ServiceCopy.objects.filter(image=obj).exists(),
+            TilingInline: Tiling.objects.filter(image=obj).exists(),
+        }
+        return tuple(inline for inline, is_there in there_is.items() if is_there)
 
-    @admin.display(description=_("image"))
-    def thumbnail(self, image: Image) -> str:
-        return self._picture(image, 96, "image-thumbnail")
+    def get_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("add-many/", wrap(self.add_many_view), name="images_image_add_many"),
+            path("add-many/one/", wrap(self.add_one_view), name="images_image_add_one"),
+            path("add-many/store.json", wrap(self.list_store_view), name="images_image_list_store"),
+            path("<path:object_id>/check/", wrap(self.check_view), name="images_image_check"),
+            path("<path:object_id>/reingest/", wrap(self.reingest_view), name="images_image_reingest"),
+            path("<path:object_id>/explain.json", wrap(self.explain_view), name="images_image_explain"),
+            *super().get_urls(),
+        ]
 
-    @admin.display(description=_("image"))
-    def preview(self, image: Image) -> str:
-        return self._picture(image, 400, "image-preview")
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        image = self.get_object(request, object_id)
+        may_see = image is not None and self.has_view_or_change_permission(request, image)
+        inspected = inspection_context(request, image) if image is not None and may_see else {}
+        inspected["may_reingest"] = image is not None and self.has_change_permission(request, image)
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **inspected})
 
-    @staticmethod
-    def _picture(image: Image, pixels: int, css_class: str) -> str:
-        if not image.version or image.state == ImageState.FAILED:
-            return "—"
-        return format_html(
-            '<img src="/iiif/3/{}/full/!{},{}/0/default.jpg?v={}" alt="" loading="lazy" class="{}">',
-            encode_identifier(image.identifier),
-            pixels,
-            pixels,
-            image.version,
-            css_class,
-        )
+    def add_many_view(self, request: HttpRequest) -> HttpResponse:
+        self._require_add(request)
+        return add_many_response(self.admin_site, request)
 
-    @admin.display(description=_("identifier and label"), ordering="identifier")
-    def name(self, image: Image) -> str:
-        return format_html('{} <span class="image-label">{}</span>', image.identifier, image.label)
+    def add_one_view(self, request: HttpRequest) -> HttpResponse:
+        self._require_add(request)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        return add_one_response(request)
 
-    @admin.display(description=_("state"), ordering="state")
-    def badge(self, image: Image) -> str:
-        return format_html(
-            '<span class="image-state image-state-{}" title="{}">{} {}</span>',
-            image.state,
-            image.error_detail,
-            _SIGNS[ImageState(image.state)],
-            image.get_state_display(),
-        )
+    def list_store_view(self, request: HttpRequest) -> HttpResponse:
+        self._require_add(request)
+        return list_store_response(request)
 
-    @admin.display(description=_("dimensions"), ordering="width")
-    def dimensions(self, image: Image) -> str:
-        if not image.width or not image.height:
-            return "—"
-        return format_html('<span class="image-fact">{} × {}</span>', f"{image.width:,}", f"{image.height:,}")
+    def _require_add(self, request: HttpRequest) -> None:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
 
-    @admin.display(description=_("source format"), ordering="source_format")
-    def format_name(self, image: Image) -> str:
-        return format_name(image.source_format) or "—"
+    def explain_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return explain_response(request, self._visible(request, object_id))
+
+    def check_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Asks the running server for everything that the image's profile offers and refuses."""
+        image = self._visible(request, object_id)
+        if not self.has_change_permission(request, image):
+            raise PermissionDenied
+        return check_response(self.admin_site, request, image)
+
+    def reingest_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Read the source again: the retry of an image that failed, without leaving its page."""
+        image = self._visible(request, object_id)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self.has_change_permission(request, image):
+            raise PermissionDenied
+        image_reingest(image.pk)
+        image_note_action(request.user, image, "reingest")
+        self.message_user(request, _("The source is being read again."), messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:images_image_change", args=[image.pk]))
+
+    def _visible(self, request: HttpRequest, object_id: str) -> Image:
+        image = self.get_object(request, object_id)
+        if not self.has_view_or_change_permission(request, image):
+            raise PermissionDenied
+        if image is None:
+            raise Http404
+        return image
 
     @admin.display(description=_("links"))
     def links(self, image: Image) -> str:
         name = encode_identifier(image.identifier)
         return format_html(
-            '<a href="{}">view</a> · <a href="/iiif/3/{}/info.json">info.json 3</a> · '
-            '<a href="/iiif/2/{}/info.json">info.json 2</a> · <a href="/iiif/presentation/3/{}/manifest">manifest</a>',
+            '<a href="{}">{}</a> · <a href="{}">{}</a> · <a href="/iiif/3/{}/info.json">info.json 3</a> · '
+            '<a href="/iiif/2/{}/info.json">info.json 2</a> · <a href="/iiif/presentation/3/{}/manifest">{}</a>',
             reverse("view", args=[image.identifier]),
+            _("view"),
+            reverse("admin:images_image_check", args=[image.pk]),
+            _("check"),
             name,
             name,
             name,
+            _("manifest"),
         )
 
     def save_model(self, _request: HttpRequest, obj: Image, form: Any, _change: bool) -> None:  # noqa: FBT001
@@ -170,47 +299,21 @@ class ImageAdmin(admin.ModelAdmin[Image]):
             upload_discard(reference)
             raise
 
-    @admin.action(description=_("Read the source again"), permissions=["change"])
-    def reingest_selected(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:
-        count = 0
-        for pk in queryset.values_list("pk", flat=True):
-            image_reingest(pk)
-            count += 1
-        self._report(request, ngettext("%d image is queued.", "%d images are queued.", count) % count)
-
-    @admin.action(description=_("Look whether the source has changed"), permissions=["change"])
-    def refresh_selected(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:
-        count = 0
-        for pk in queryset.values_list("pk", flat=True):
-            enqueue("images.refresh", pk)
-            count += 1
-        self._report(request, ngettext("%d image is looked at.", "%d images are looked at.", count) % count)
-
-    def _report(self, request: HttpRequest, text: str) -> None:
-        self.message_user(request, text, messages.SUCCESS)
-
-
-@admin.register(Store)
-class StoreAdmin(admin.ModelAdmin[Store]):
-    list_display = ("name", "kind", "root", "image_count")
-    list_filter = ("kind",)
-    search_fields = ("name", "root")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Store]:
-        return super().get_queryset(request).annotate(counted_images=Count("images"))
-
-    @admin.display(description=_("images"), ordering="counted_images")
-    def image_count(self, store: Any) -> int:
-        return int(store.counted_images)
-
 
 @admin.register(Collection)
 class CollectionAdmin(admin.ModelAdmin[Collection]):
-    list_display = ("name", "label", "image_count")
+    list_display = ("name", "label", "service_copy_policy", "image_count")
+    list_filter = ("service_copy_policy",)
     search_fields = ("name", "label")
 
+    def save_model(self, _request: HttpRequest, obj: Collection, form: Any, _change: bool) -> None:  # noqa: FBT001
+        collection_save(obj, form.changed_data)
+
+    def delete_model(self, _request: HttpRequest, obj: Collection) -> None:
+        collection_delete(obj)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Collection]:
-        return super().get_queryset(request).annotate(counted_images=Count("images"))
+        return super().get_queryset(request).annotate(counted_images=count_images("collection"))
 
     @admin.display(description=_("images"), ordering="counted_images")
     def image_count(self, collection: Any) -> int:

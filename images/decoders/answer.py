@@ -12,7 +12,8 @@ from typing import Any
 from images.decoders.decoder import Decoder, after, job_frames
 from images.decoders.errors import DecodeError, DecodeLimitError, DecoderDiedError
 from images.decoders.failures import failure_from_json, out_of_memory, out_of_time
-from images.decoders.source import SourceData, reopened
+from images.decoders.parts import Parts
+from images.decoders.source import SourceData, handed_over
 from images.decoders.wire import FrameError, Kind
 
 _TIME_SIGNALS = frozenset({signal.SIGXCPU, signal.SIGALRM})
@@ -66,6 +67,9 @@ class Answer(Iterator[bytes]):
         self._ending_signal = ending_signal
         self._finish = finish
         self._pieces: deque[bytes] = deque()
+        self._parts: Parts | None = None
+        self._next_part = 0
+        self.part_failure: Exception | None = None
         self._state = threading.Lock()
         self._is_cancelled = False
         self._is_finished = False
@@ -77,9 +81,10 @@ class Answer(Iterator[bytes]):
         except FrameError as error:
             self._end(Outcome.FAILED)
             raise DecodeLimitError("The image is too large to be handed to a decoder.") from error
+        self._parts = source.parts
         with self._translating(), contextlib.ExitStack() as opened:
             # A decoder may open nothing itself, and shall not share a position with anyone.
-            fds = () if source.fd is None else (opened.enter_context(reopened(source.fd)),)
+            fds = opened.enter_context(handed_over(source))
             self._decoder.send(parts, fds, after(self._wall_seconds))
 
     def read_ahead(self, length: int) -> int | None:
@@ -121,11 +126,12 @@ class Answer(Iterator[bytes]):
             threading.Thread(target=self._end, args=(Outcome.CANCELLED,), daemon=True).start()
 
     def _read_piece(self) -> bytes | None:
-        """The next piece, or None at the end. Raises DecodeError."""
+        """The next piece, or None at the end. Raises DecodeError, and what getting a part of the source raises."""
         if self._is_finished:
             return None
         with self._translating():
-            answer = self._decoder.read(min(after(self._wall_seconds), self.last_moment))
+            while (answer := self._decoder.read(self._deadline())).kind is Kind.NEXT:
+                self._send_part(answer.json().get("part"))
             failure = failure_from_json(answer.json()) if answer.kind is Kind.ERROR else None
         if failure is not None:
             exhausted = isinstance(failure, DecodeLimitError)
@@ -136,22 +142,53 @@ class Answer(Iterator[bytes]):
         self._end(Outcome.DONE)
         return None
 
+    def _deadline(self) -> float:
+        return min(after(self._wall_seconds), self.last_moment)
+
+    def _send_part(self, number: object) -> None:
+        """What the decoder asks for, which must be the next one: it waits, so there is nothing else to read."""
+        if self._parts is None or number != self._next_part or self._next_part >= len(self._parts.cuts):
+            raise FrameError("A decoder asks for a part that there is not.")
+        try:
+            part = self._parts.get(self._next_part)
+        except Exception as error:
+            self.part_failure = error
+            raise
+        self._next_part += 1
+        try:
+            self._decoder.send_part(part, self._deadline())
+        except FrameError as error:
+            raise DecodeLimitError("A part of the image is too large to be handed to a decoder.") from error
+
     @contextlib.contextmanager
     def _translating(self) -> Iterator[None]:
         """Turns what goes wrong on the socket into a DecodeError, and is done with the decoder."""
         try:
             yield
-        except TimeoutError as error:
-            self._end(Outcome.STOPPED)
-            raise out_of_time() from error
-        except (EOFError, OSError) as error:
-            raise self._explained() from error
-        except FrameError as error:
-            self._end(Outcome.DIED)
-            raise DecoderDiedError("The decoder gave an answer that is none.") from error
+        except Exception as error:
+            failure = self._translated(error)
+            if failure is error:
+                raise
+            raise failure from error
         except BaseException:
             self._end(Outcome.CANCELLED)
             raise
+
+    def _translated(self, error: Exception) -> Exception:
+        """What to raise instead, or as well."""
+        if error is self.part_failure:
+            self._end(Outcome.CANCELLED)
+            return error
+        if isinstance(error, TimeoutError):
+            self._end(Outcome.STOPPED)
+            return out_of_time()
+        if isinstance(error, EOFError | OSError):
+            return self._explained()
+        if isinstance(error, FrameError):
+            self._end(Outcome.DIED)
+            return DecoderDiedError("The decoder gave an answer that is none.")
+        self._end(Outcome.CANCELLED)
+        return error
 
     def _explained(self) -> DecodeError:
         """Why there is no decoder any more."""

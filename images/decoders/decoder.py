@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from images.decoders.parts import Part
 from images.decoders.source import SourceData
 from images.decoders.wire import Frame, FrameError, FrameReader, Kind, encode_json, frame, send
 
@@ -51,9 +52,14 @@ class Decoder:
         self.jobs += 1
         send(self._channel, parts, fds=fds, deadline=deadline)
 
+    def send_part(self, part: Part, deadline: float) -> None:
+        """Send what the decoder asked for. Raises OSError (TimeoutError among them), FrameError if it is too long."""
+        frames = [*frame(Kind.PART, encode_json(part.facts())), *frame(Kind.SOURCE, part.data)]
+        send(self._channel, frames, deadline=deadline)
+
     def read(self, deadline: float) -> Frame:
         """The next frame of the answer. Raises what FrameReader.read does."""
-        answer = self._reader.read(Kind.DATA, Kind.END, Kind.ERROR, deadline=deadline)
+        answer = self._reader.read(Kind.DATA, Kind.END, Kind.ERROR, Kind.NEXT, deadline=deadline)
         if answer.kind is Kind.END:
             resident = answer.json().get("resident_bytes")
             if not isinstance(resident, int):
@@ -88,7 +94,9 @@ class Decoder:
 
 def job_frames(job: Mapping[str, Any], source: SourceData) -> list[bytes | memoryview]:
     """`job` and its source as a decoder reads them. Raises FrameError when one of them is too long."""
-    envelope = {**job, "has_file": source.data is None, "source_length": source.length}
+    envelope = {**job, "has_file": source.fd is not None, "source_length": source.length}
+    if source.parts is not None:
+        return frame(Kind.JOB, encode_json({**envelope, "parts": source.parts.to_json()}))
     parts = frame(Kind.JOB, encode_json(envelope))
     if source.data is not None:
         parts += frame(Kind.SOURCE, source.data)

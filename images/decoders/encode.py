@@ -9,12 +9,15 @@ import pyvips
 from PIL import Image as PillowImage
 from PIL import Jpeg2KImagePlugin
 
-from images.decoders import pdf
+from images.decoders import pdf, tiff_stream
 from images.decoders.errors import UnsupportedSourceError
 from images.decoders.failures import out_of_memory
 from images.decoders.options import EncodeOptions
 
-__all__ = ["EncodeOptions", "encode"]
+__all__ = ["JFIF_HEADER_BYTES", "EncodeOptions", "encode", "jfif_segment"]
+
+JFIF_HEADER_BYTES = 20
+"""SOI and the APP0 segment that begin a JPEG file made by libjpeg (JFIF 1.02)."""
 
 Write = Callable[[bytes], None]
 _MILLIMETRES_PER_INCH = 25.4
@@ -26,7 +29,7 @@ PillowImage.preinit()  # imports its plugins now, before a decoder process shuts
 
 
 def encode(image: pyvips.Image, output_format: str, options: EncodeOptions, write: Write, *, bitonal: bool) -> None:
-    """Hand the encoded bytes to `write`: JPEG and PNG piece by piece, others in one."""
+    """Hand the encoded bytes to `write`: JPEG, PNG and large TIFF piece by piece, others in one."""
     image = _with_density(image, options)
     match output_format:
         case "jpg":
@@ -35,6 +38,8 @@ def encode(image: pyvips.Image, output_format: str, options: EncodeOptions, writ
             depth = {"bitdepth": 1} if bitonal else {}
             chosen = {"compression": options.png_compression, **depth, **_kept(options)}
             _stream(image, "pngsave_target", chosen, write)
+        case "tif" if options.streams_tiff(image.width * image.height):
+            _stream_tiff(image, options, write, bitonal=bitonal)
         case "pdf":
             jpeg = _buffered(image, "jpegsave_buffer", _jpeg_options(options))
             dots = options.dots_per_inch or _DEFAULT_DOTS_PER_INCH
@@ -58,8 +63,7 @@ def _with_jfif(options: EncodeOptions, write: Write) -> Write:
 
     It goes before the first piece and not earlier: until there is one, an error can still be told.
     """
-    dots = options.dots_per_inch or _DEFAULT_DOTS_PER_INCH
-    segment = struct.pack(">HH5sHBHHBB", 0xFFE0, 16, b"JFIF", 0x0102, 1, dots, dots, 0, 0)
+    segment = jfif_segment(options)
     held = b""
     is_open = False
 
@@ -74,6 +78,12 @@ def _with_jfif(options: EncodeOptions, write: Write) -> Write:
             write(_START_OF_IMAGE + segment + held[len(_START_OF_IMAGE) :])
 
     return forward
+
+
+def jfif_segment(options: EncodeOptions) -> bytes:
+    """The APP0 segment that says the density."""
+    dots = options.dots_per_inch or _DEFAULT_DOTS_PER_INCH
+    return struct.pack(">HH5sHBHHBB", 0xFFE0, 16, b"JFIF", 0x0102, 1, dots, dots, 0, 0)
 
 
 def _kept(options: EncodeOptions) -> dict[str, Any]:
@@ -134,6 +144,16 @@ def _stream(image: pyvips.Image, name: str, chosen: dict[str, Any], write: Write
             raise
     if raised:
         raise raised[0]
+
+
+def _stream_tiff(image: pyvips.Image, options: EncodeOptions, write: Write, *, bitonal: bool) -> None:
+    profile = None
+    if options.icc == "keep" and image.get_typeof("icc-profile-data"):
+        profile = bytes(image.get("icc-profile-data"))
+    dots = options.dots_per_inch or _DEFAULT_DOTS_PER_INCH
+    layout = tiff_stream.tiff_layout(image, dots, profile, bitonal=bitonal)
+    write(layout.head())
+    _stream(image, "rawsave_target", {}, tiff_stream.packing(layout, write))
 
 
 def _jp2(image: pyvips.Image, options: EncodeOptions) -> bytes:

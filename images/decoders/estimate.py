@@ -2,11 +2,13 @@
 
 from decimal import Decimal
 
+from images.decoders.cuts import AT_ONCE_SAMPLES, decoder_bytes, strip_bytes
 from images.decoders.output_limits import canvas
 from images.decoders.render import RenderRequest
 from images.decoders.resample import Axis, Method
 from images.iiif.geometry import Size
-from images.indexes.description import SourceDescription, SourceFormat
+from images.indexes.description import Level, SourceDescription, SourceFormat
+from images.indexes.jp2.geometry import ceil_shift
 
 _PROCESS_BYTES = 56_000_000
 """What a decoder process takes before it has decoded anything."""
@@ -14,8 +16,9 @@ _PROCESS_BYTES = 56_000_000
 _ROWS_HELD = 512
 """Rows that libvips keeps of an image as it passes through."""
 
-_STRIP_SAMPLES = 24_000_000
-"""As `jp2` decodes at a time."""
+MAX_WHOLE_PIXELS = 68_000_000
+"""Of what is decoded as a whole, since the decoder reads no parts of it: a window of 8192 × 8192 pixels, which
+code-blocks of 64 with seven levels need, or with six, across a seam. At three components about 1 GB."""
 
 _INTERLACED_SAMPLE_BYTES = 1.5
 """Coefficients of progressive JPEG, mostly with coarser chroma; the whole picture of an interlaced PNG."""
@@ -40,17 +43,54 @@ def memory_bytes(
     working = (
         _turning(description, request) + _scaling(description, horizontal, vertical) + _encoding(description, request)
     )
-    read = horizontal.length * vertical.length * _bands(description)
     if description.source_format is SourceFormat.JP2:
-        # The raster stays; the room in which OpenJPEG worked is used again.
-        at_once = decoded.area * _bands(description) if decodes_whole(description) else min(read, _STRIP_SAMPLES)
-        return _PROCESS_BYTES + read + max(at_once * 8, working)
+        return _PROCESS_BYTES + _decoding_jp2(description, decoded, (horizontal.length, vertical.length), working)
     return _PROCESS_BYTES + _decoding(description, horizontal) + working
+
+
+def _decoding_jp2(description: SourceDescription, decoded: Size, region: tuple[int, int], working: int) -> int:
+    """A large `region` is decoded strip by strip, while it is being encoded."""
+    bands, full = _bands(description), description.levels[0]
+    read = region[0] * region[1] * bands
+    if decodes_whole(description):
+        # The raster stays; the room in which OpenJPEG worked is used again.
+        return read + max(decoded.area * bands * 8, working)
+    if read <= AT_ONCE_SAMPLES:
+        return read + max(read * 8, working)
+    tile = (full.tile_width or full.width) * (full.tile_height or full.height) * bands
+    return decoder_bytes(tile, is_tiled=full.tile_width is not None) + strip_bytes(*region, bands) + working
 
 
 def decodes_whole(description: SourceDescription) -> bool:
     """What the JPEG 2000 decoder does not read in part (see `jp2_header.Codestream.has_regions`)."""
     return any(description.detail.get(name) for name in ("is_htj2k", "has_packed_headers"))
+
+
+def decoded_at_once(description: SourceDescription, level: Level, horizontal: Axis, vertical: Axis) -> Size:
+    """What the JPEG 2000 decoder decodes where it reads no part of a codestream: the level, or a window that is made.
+
+    `description.detail["window"]`, where the source is indexed: windows begin and end at multiples of `step`, counted
+    from `origin`, and reach `margin` beyond the region; full size pixels across and down.
+    """
+    window = description.detail.get("window")
+    if not window:
+        return Size(level.width, level.height)
+    image = description.detail["image"]
+    lengths = (
+        _window_length(axis, edge, window, number, level.reduction)
+        for number, (axis, edge) in enumerate(((horizontal, image["left"]), (vertical, image["top"])))
+    )
+    width, height = lengths
+    return Size(min(level.width, width), min(level.height, height))
+
+
+def _window_length(axis: Axis, edge: int, window: dict[str, list[int]], number: int, reduction: int) -> int:
+    step, origin, margin = (window[name][number] for name in ("step", "origin", "margin"))
+    start = (ceil_shift(edge, reduction) + axis.start) << reduction
+    stop = start + (axis.length << reduction)
+    first = (start - margin - origin) // step
+    last = -(-(stop + margin - origin) // step)
+    return ceil_shift((last - first) * step, reduction)
 
 
 def _bands(description: SourceDescription) -> int:
@@ -98,6 +138,8 @@ def _encoding(description: SourceDescription, request: RenderRequest) -> int:
     output = canvas(request).area
     has_alpha = description.has_alpha or Decimal(request.degrees) % 90 != 0
     bands = 1 if request.quality in {"gray", "bitonal"} else _bands(description)
+    if request.format == "tif" and request.options.streams_tiff(output):
+        return 0
     per_pixel = _PIXEL_BYTES.get(request.format, 0.0) + _SAMPLE_BYTES.get(request.format, 0.0) * bands
     if has_alpha:
         per_pixel += _ALPHA_PIXEL_BYTES.get(request.format, 0)

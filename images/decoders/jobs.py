@@ -7,9 +7,11 @@ from typing import Any
 import pyvips
 from pyvips.voperation import Introspect
 
-from images.decoders import execute
+from images.decoders import cut, execute, kept_level, pieces, service_copy, tiles
 from images.decoders.errors import UnsupportedSourceError
 from images.decoders.plan import DecodePlan
+from images.decoders.records import cuts_from_json
+from images.decoders.service_copy_plan import CopyPlan
 from images.decoders.source import SourceData
 from images.decoders.wire import encode_json
 from images.indexes.description import SourceFormat
@@ -25,18 +27,22 @@ _OPERATIONS = (
     "pngsave_target",
     "webpsave_target",
     "tiffsave_target",
+    "jpegsave_buffer",
     "affine",
     "bandjoin",
     "cast",
     "colourspace",
     "copy",
     "crop",
+    "embed",
     "extract_area",
     "icc_transform",
+    "join",
     "ifthenelse",
     "reduceh",
     "reducev",
     "resize",
+    "shrink",
     "shrinkh",
     "shrinkv",
 )
@@ -54,6 +60,18 @@ def perform(job: Mapping[str, Any], source: SourceData, write: Callable[[bytes],
     match job["kind"]:
         case "render":
             execute.execute(DecodePlan.from_json(job["plan"]), source, write)
+        case "cut":
+            cut.execute(job, source, write)
+        case "pieces":
+            pieces.execute(job, source, write)
+        case "tiles":
+            tiles.execute(DecodePlan.from_json(job["plan"]), cuts_from_json(job["cuts"]), source, write)
+        case "service_copy":
+            service_copy.execute(CopyPlan.from_json(job["copy"]), DecodePlan.from_json(job["plan"]), source, write)
+        case "level":
+            kept_level.execute(DecodePlan.from_json(job["plan"]), source, write)
+        case "thumbnail":
+            kept_level.execute_reduced(DecodePlan.from_json(job["plan"]), source, write)
         case "inspect":
             write(encode_json(execute.inspect(SourceFormat(job["format"]), source)))
         case kind:

@@ -1,7 +1,7 @@
 """Decode a region of a JPEG 2000 file at a reduced resolution into a libvips image."""
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,19 +9,15 @@ import numpy.typing as npt
 import pyvips
 
 from images.decoders import jp2_colour, jp2_library
+from images.decoders.cuts import Span, TileGrid
 from images.decoders.errors import DamagedSourceError, DecodeLimitError
+from images.decoders.estimate import MAX_WHOLE_PIXELS
 from images.decoders.jp2_header import Codestream, Header, read_header
 from images.decoders.plan import DecodePlan
 from images.decoders.resample import Axis
 from images.decoders.source import SourceData
-
-MAX_WHOLE_PIXELS = 64_000_000
-"""Of a level that can only be decoded as a whole: at three components about 1 GB."""
-
-_STRIP_SAMPLES = 24_000_000
-"""Decoded at a time; OpenJPEG keeps four bytes for each, twice for a while."""
-
-_LEAST_STRIP_ROWS = 64
+from images.iiif.geometry import Region
+from images.indexes.description import Level
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -29,7 +25,7 @@ jp2_library.is_available()  # loads it now, before a decoder process shuts itsel
 
 
 @dataclass(frozen=True, slots=True)
-class _Grid:
+class Grid:
     """The reference grid at one reduction: its level's upper left pixel and its size."""
 
     x: int
@@ -40,97 +36,155 @@ class _Grid:
 
 
 def load_region(plan: DecodePlan, source: SourceData) -> pyvips.Image:
-    """The rectangle that the plan reads, 8 bits a sample, in the colours of the file.
+    """The rectangle that the plan reads, decoded at once; 8 bits a sample, in the colours of the file.
 
     Raises DecodeError.
     """
+    return jp2_colour.to_image(*load_pixels(plan, source))
+
+
+def load_pixels(plan: DecodePlan, source: SourceData) -> tuple[Bytes, Header]:
+    """The same before its colours are looked at: rows × columns × channels, and what the file says of them."""
     header = read_header(source)
-    grid = _grid(header.codestream, plan.level.reduction)
-    if (grid.width, grid.height) != (plan.level.width, plan.level.height):
+    grid = level_grid(header, plan.level)
+    check_whole(header, grid)
+    columns, rows = _span(plan.horizontal), _span(plan.vertical)
+    raster = _empty_raster(header, columns, rows)
+    decode_into(header, source, grid, columns, rows, raster, plan.layers)
+    return raster, header
+
+
+def _span(axis: Axis) -> Span:
+    return axis.start, axis.start + axis.length
+
+
+def load_areas(plan: DecodePlan, source: SourceData, areas: Sequence[Region]) -> Iterator[tuple[Region, pyvips.Image]]:
+    """Parts of the rectangle that the plan reads, in pixels of it, one after the other in little more time than all.
+
+    The first one lies in the second, if there is one: it is left out where several tiles make the codestream, since it
+    would be decoded twice. Where no parts can be decoded, the rectangle alone. Raises DecodeError.
+    """
+    header = read_header(source)
+    grid = level_grid(header, plan.level)
+    stream = header.codestream
+    whole = Region(0, 0, plan.horizontal.length, plan.vertical.length)
+    if not (stream.is_one_tile and stream.has_regions):
+        for area in (areas[1:] or areas) if stream.has_regions else (whole,):
+            columns, rows = _within(plan, area)
+            raster = _empty_raster(header, columns, rows)
+            decode_into(header, source, grid, columns, rows, raster, plan.layers)
+            yield area, jp2_colour.to_image(raster, header)
+        return
+    channels = jp2_colour.channels(header)
+    with jp2_library.opened(source, stream.offset, stream.length, grid.reduction, plan.layers) as codestream:
+        for area in areas:
+            columns, rows = _within(plan, area)
+            raster = _empty_raster(header, columns, rows)
+            decode_more(codestream, header, grid, columns, rows, raster, channels)
+            yield area, jp2_colour.to_image(raster, header)
+
+
+def _within(plan: DecodePlan, area: Region) -> tuple[Span, Span]:
+    """Columns and rows of the level."""
+    left, top = plan.horizontal.start + area.x, plan.vertical.start + area.y
+    return (left, left + area.width), (top, top + area.height)
+
+
+def _empty_raster(header: Header, columns: Span, rows: Span) -> Bytes:
+    return np.empty((rows[1] - rows[0], columns[1] - columns[0], len(jp2_colour.channels(header))), np.uint8)
+
+
+def level_grid(header: Header, level: Level) -> Grid:
+    """Where the level is, if it is as large as it was said to be. Raises DamagedSourceError."""
+    grid = _grid(header.codestream, level.reduction)
+    if (grid.width, grid.height) != (level.width, level.height):
         raise DamagedSourceError(
             f"The file is not what it was when it was indexed: {grid.width} × {grid.height} "
-            f"pixels instead of {plan.level.width} × {plan.level.height}.",
+            f"pixels instead of {level.width} × {level.height}.",
             "changed",
         )
-    raster = _decode(header, source, grid, plan.horizontal, plan.vertical)
-    return jp2_colour.to_image(raster, header)
+    return grid
 
 
-def _grid(codestream: Codestream, reduction: int) -> _Grid:
+def _grid(codestream: Codestream, reduction: int) -> Grid:
     """B.5: a resolution covers ceil(x0 / 2^d) to ceil(x1 / 2^d)."""
     x, y = _reduced(codestream.x0, reduction), _reduced(codestream.y0, reduction)
     width = _reduced(codestream.x1, reduction) - x
     height = _reduced(codestream.y1, reduction) - y
-    return _Grid(x, y, width, height, reduction)
+    return Grid(x, y, width, height, reduction)
 
 
 def _reduced(position: int, reduction: int) -> int:
     return -(-position >> reduction)
 
 
-def _decode(header: Header, source: SourceData, grid: _Grid, horizontal: Axis, vertical: Axis) -> Bytes:
-    """Strip by strip into one array, so that OpenJPEG's wide samples are never all there at once."""
-    channels = jp2_colour.channels(header)
-    raster = np.empty((vertical.length, horizontal.length, len(channels)), np.uint8)
-    for first, last in _strips(header.codestream, grid, horizontal, vertical):
-        rows = (vertical.start + first, vertical.start + last)
-        columns = (horizontal.start, horizontal.start + horizontal.length)
-        _decode_strip(header, source, grid, columns, rows, raster[first:last], channels)
-    return raster
+def check_whole(header: Header, grid: Grid) -> None:
+    """Raises DecodeLimitError for a level that is too large to be decoded in the only way in which it can be."""
+    if not header.codestream.has_regions and grid.width * grid.height > MAX_WHOLE_PIXELS:
+        raise DecodeLimitError(
+            "This JPEG 2000 file can only be decoded as a whole (high throughput code-blocks or packed headers), "
+            f"and has more than {MAX_WHOLE_PIXELS // 1_000_000} million pixels."
+        )
 
 
-def _strips(codestream: Codestream, grid: _Grid, horizontal: Axis, vertical: Axis) -> Iterator[tuple[int, int]]:
-    """Rows of the rectangle, cut where rows of tiles are cut if there are such rows."""
-    if not codestream.has_regions:
-        if grid.width * grid.height > MAX_WHOLE_PIXELS:
-            raise DecodeLimitError(
-                "This JPEG 2000 file can only be decoded as a whole (high throughput code-blocks or packed headers), "
-                f"and has more than {MAX_WHOLE_PIXELS // 1_000_000} million pixels."
-            )
-        yield 0, vertical.length
-        return
-    samples = horizontal.length * len(codestream.components)
-    height = max(_LEAST_STRIP_ROWS, _STRIP_SAMPLES // samples)
-    if vertical.length <= height:
-        yield 0, vertical.length
-        return
-    tile_rows = codestream.tile_height >> grid.reduction
-    if 0 < tile_rows <= height:
-        height -= height % tile_rows
-    first = 0
-    origin = _reduced(codestream.tile_y0, grid.reduction) - grid.y
-    while first < vertical.length:
-        last = vertical.start + first + height
-        if 0 < tile_rows <= height:
-            last -= (last - origin) % tile_rows
-        last = min(max(last - vertical.start, first + 1), vertical.length)
-        yield first, last
-        first = last
+def tile_grid(header: Header, grid: Grid) -> TileGrid | None:
+    """The tiles of the level, if there are several."""
+    stream = header.codestream
+    if stream.is_one_tile:
+        return None
+    return TileGrid(
+        _reduced(stream.tile_x0, grid.reduction) - grid.x,
+        _reduced(stream.tile_y0, grid.reduction) - grid.y,
+        stream.tile_width >> grid.reduction,
+        stream.tile_height >> grid.reduction,
+    )
 
 
-def _decode_strip(
+def decode_into(
     header: Header,
     source: SourceData,
-    grid: _Grid,
+    grid: Grid,
+    columns: tuple[int, int],
+    rows: tuple[int, int],
+    target: Bytes,
+    layers: int | None,
+) -> None:
+    stream = header.codestream
+    wanted = _area(stream, grid, columns, rows) if stream.has_regions else None
+    with jp2_library.decoded(source, stream.offset, stream.length, grid.reduction, wanted, layers) as image:
+        _fill(image, header, grid, columns, rows, target, jp2_colour.channels(header))
+
+
+def decode_more(
+    codestream: jp2_library.Codestream,
+    header: Header,
+    grid: Grid,
+    columns: Span,
+    rows: Span,
+    target: Bytes,
+    channels: tuple[jp2_colour.Channel, ...],
+) -> None:
+    """One of several rectangles of a codestream that is one tile."""
+    image = codestream.decode(_area(header.codestream, grid, columns, rows))
+    _fill(image, header, grid, columns, rows, target, channels)
+
+
+def _fill(
+    image: jp2_library.Image,
+    header: Header,
+    grid: Grid,
     columns: tuple[int, int],
     rows: tuple[int, int],
     target: Bytes,
     channels: tuple[jp2_colour.Channel, ...],
 ) -> None:
-    stream = header.codestream
-    area = _area(stream, grid, columns, rows) if stream.has_regions else None
-    with jp2_library.decoded(source, stream.offset, stream.length, grid.reduction, area) as image:
-        if image.numcomps < len(stream.components):
-            raise DamagedSourceError("The file is damaged: some of its components are missing.")
-        planes = {
-            index: _plane(image, index, grid, columns, rows) for index in {channel.component for channel in channels}
-        }
-        jp2_colour.fill(target, planes, channels)
+    if image.numcomps < len(header.codestream.components):
+        raise DamagedSourceError("The file is damaged: some of its components are missing.")
+    planes = {index: _plane(image, index, grid, columns, rows) for index in {channel.component for channel in channels}}
+    jp2_colour.fill(target, planes, channels)
 
 
-def _area(
-    stream: Codestream, grid: _Grid, columns: tuple[int, int], rows: tuple[int, int]
-) -> tuple[int, int, int, int]:
+def _area(stream: Codestream, grid: Grid, columns: tuple[int, int], rows: tuple[int, int]) -> tuple[int, int, int, int]:
     """Reference grid, and one sample more on each side where components are subsampled."""
     dx = max(component.dx for component in stream.components)
     dy = max(component.dy for component in stream.components)
@@ -149,7 +203,7 @@ def _area(
 def _plane(
     image: jp2_library.Image,
     index: int,
-    grid: _Grid,
+    grid: Grid,
     columns: tuple[int, int],
     rows: tuple[int, int],
 ) -> npt.NDArray[np.int32]:

@@ -45,21 +45,46 @@ def channels(header: Header) -> tuple[Channel, ...]:
 
 def to_image(raster: Bytes, header: Header) -> pyvips.Image:
     """Name the colours of the decoded bytes for libvips, or convert those it does not know."""
-    colours, _ = _ordered(header, len(_mapped(header)))
-    count = len(colours)
+    convert(raster, header)
+    height, width, bands = raster.shape
+    return named(pyvips.Image.new_from_memory(raster, width, height, bands, "uchar"), header)
+
+
+def convert(raster: Bytes, header: Header) -> None:
+    """Turn the colours of the decoded bytes that libvips does not know into some that it knows, where they are."""
+    count = colour_count(header)
     if count == 3 and _is_ycc(header):
         _convert_ycc(raster)
     enumerated = header.colour.enumerated
     if enumerated == _BILEVEL_BLACK_ONE or (enumerated == _CMY and count == 3):
         np.subtract(255, raster[:, :, :count], out=raster[:, :, :count])
-    height, width, bands = raster.shape
-    image = pyvips.Image.new_from_memory(raster, width, height, bands, "uchar")
-    if count == 3 and enumerated == _CIE_LAB:
+
+
+def find_display_pixels(raster: Bytes, header: Header) -> Bytes | None:
+    """The decoded bytes as gray or sRGB, as libvips would give them back, if there is nothing that only it can do."""
+    colours, opacity = _ordered(header, len(_mapped(header)))
+    needs_libvips = len(colours) not in {1, 3} or header.colour.enumerated == _CIE_LAB or header.colour.profile
+    if opacity or needs_libvips:
+        return None
+    convert(raster, header)
+    return raster
+
+
+def named(image: pyvips.Image, header: Header) -> pyvips.Image:
+    """Name the colours of converted bytes."""
+    count = colour_count(header)
+    if count == 3 and header.colour.enumerated == _CIE_LAB:
         return _lab(image, header)
     image = image.copy(interpretation={1: "b-w", 3: "srgb", 4: "cmyk"}[count])
     if header.colour.profile:
         image.set_type(pyvips.GValue.blob_type, "icc-profile-data", header.colour.profile)
     return image
+
+
+def colour_count(header: Header) -> int:
+    """Bands of colour that `channels` gives; one more is opacity."""
+    colours, _ = _ordered(header, len(_mapped(header)))
+    return len(colours)
 
 
 def fill(target: Bytes, planes: Mapping[int, Samples], shown: tuple[Channel, ...]) -> None:

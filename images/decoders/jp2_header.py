@@ -53,6 +53,10 @@ class Codestream:
     has_packed_headers: bool
 
     @property
+    def is_one_tile(self) -> bool:
+        return self.tile_x0 + self.tile_width >= self.x1 and self.tile_y0 + self.tile_height >= self.y1
+
+    @property
     def has_regions(self) -> bool:
         """Whether OpenJPEG (2.5.4) decodes a region right: else it gives wrong pixels, or none."""
         return not (self.is_high_throughput or self.has_packed_headers)

@@ -195,11 +195,49 @@ def decoded(
     length: int,
     reduction: int,
     area: tuple[int, int, int, int] | None,
+    layers: int | None = None,
 ) -> Iterator[Image]:
     """Decode a raw codestream of `length` bytes at `offset`, `reduction` resolutions left out.
 
-    `area`: x0, y0, x1, y1 on the reference grid, or None for all of it. The image and its planes
-    live until the context ends. Raises DecodeError.
+    `area`: x0, y0, x1, y1 on the reference grid, or None for all of it. `layers`: see `opened`. The image and its
+    planes live until the context ends. Raises DecodeError.
+    """
+    with opened(source, offset, length, reduction, layers) as codestream:
+        yield codestream.decode(area)
+
+
+class Codestream:
+    """A codestream that is being decoded, by one codec; made by `opened`."""
+
+    def __init__(self, opj: ctypes.CDLL, codec: int, stream: int, image: Any, session: _Session) -> None:
+        self._opj = opj
+        self._codec = codec
+        self._stream = stream
+        self._image = image
+        self._session = session
+
+    def decode(self, area: tuple[int, int, int, int] | None) -> Image:
+        """The image with the planes of `area`, until the next call. Raises DecodeError.
+
+        Of a codestream that is one tile, any number of areas can be decoded: code-blocks that lie in the area before
+        and in this one are decoded only once. Of several tiles, one.
+        """
+        succeeded = (area is None or self._opj.opj_set_decode_area(self._codec, self._image, *area)) and (
+            self._opj.opj_decode(self._codec, self._stream, self._image)
+        )
+        if not succeeded or self._session.failure is not None:
+            raise self._session.error()
+        image: Image = self._image.contents
+        return image
+
+
+@contextmanager
+def opened(
+    source: SourceData, offset: int, length: int, reduction: int, layers: int | None = None
+) -> Iterator[Codestream]:
+    """Read the main header of the raw codestream of `length` bytes at `offset`.
+
+    `layers`: how many quality layers count, None for all. Raises DecodeError.
     """
     opj = library()
     session = _Session(source, offset, length)
@@ -214,15 +252,10 @@ def decoded(
     image: Any = ctypes.POINTER(Image)()
     try:
         _connect(opj, stream, length, callbacks)
-        _set_up(opj, codec, reduction, callbacks[3])
-        succeeded = (
-            opj.opj_read_header(stream, codec, ctypes.byref(image))
-            and (area is None or opj.opj_set_decode_area(codec, image, *area))
-            and opj.opj_decode(codec, stream, image)
-        )
-        if not succeeded or session.failure is not None:
+        _set_up(opj, codec, reduction, layers or 0, callbacks[3])
+        if not opj.opj_read_header(stream, codec, ctypes.byref(image)) or session.failure is not None:
             raise session.error()
-        yield image.contents
+        yield Codestream(opj, codec, stream, image, session)
     finally:
         if image:
             opj.opj_image_destroy(image)
@@ -239,10 +272,12 @@ def _connect(opj: ctypes.CDLL, stream: int, length: int, callbacks: tuple[Any, .
     opj.opj_stream_set_user_data_length(stream, length)
 
 
-def _set_up(opj: ctypes.CDLL, codec: int, reduction: int, told: Any) -> None:
+def _set_up(opj: ctypes.CDLL, codec: int, reduction: int, layers: int, told: Any) -> None:
+    """`layers` of 0 are all of them."""
     parameters = _DecoderParameters()
     opj.opj_set_default_decoder_parameters(ctypes.byref(parameters))
     parameters.cp_reduce = reduction
+    parameters.cp_layer = layers
     opj.opj_set_error_handler(codec, told, None)
     opj.opj_setup_decoder(codec, ctypes.byref(parameters))
     opj.opj_decoder_set_strict_mode(codec, 1)

@@ -11,7 +11,7 @@ _USED_BY_FORMAT = {
     "png": ("png_compression",),
     "webp": ("webp_quality",),
     "avif": ("avif_quality", "avif_effort"),
-    "tif": ("tiff_compression",),
+    "tif": ("tiff_compression", "tiff_streamed_area"),
     "gif": (),
     "jp2": ("jp2_ratio",),
 }
@@ -22,7 +22,8 @@ class EncodeOptions:
     """Choices of the encoders.
 
     Qualities are 1 to 100. `png_compression`: 0 to 9. `avif_effort`: 0 (fast) to 9. `tiff_compression`: none, lzw,
-    deflate or jpeg. `jp2_ratio`: raw bytes per encoded byte, 0 for lossless. `icc`: "srgb" converts to sRGB, "keep"
+    deflate or jpeg; from `tiff_streamed_area` pixels on, TIFF is not compressed, so that it can leave while it is
+    made. `jp2_ratio`: raw bytes per encoded byte, 0 for lossless. `icc`: "srgb" converts to sRGB, "keep"
     embeds the source's profile instead. `background`: #rrggbb, behind transparent and rotated images in formats
     without transparency. `bitonal_threshold`: gray values from this up become white. `dots_per_inch`: written into
     formats that can say it, or None for the format's default.
@@ -35,6 +36,7 @@ class EncodeOptions:
     avif_effort: int = 2
     png_compression: int = 6
     tiff_compression: str = "deflate"
+    tiff_streamed_area: int = 25_000_000
     jp2_ratio: float = 0.0
     icc: str = "srgb"
     background: str = "#ffffff"
@@ -51,6 +53,10 @@ class EncodeOptions:
             "dots_per_inch",
         )
         return ",".join([f"r{ENCODER_REVISION}", *(f"{name}={getattr(self, name)}" for name in used)])
+
+    def streams_tiff(self, area: int) -> bool:
+        """Whether a TIFF of `area` pixels leaves while it is made."""
+        return area >= self.tiff_streamed_area
 
     def background_rgb(self) -> list[int]:
         """The background as three numbers from 0 to 255."""

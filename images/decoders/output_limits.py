@@ -15,12 +15,12 @@ LARGEST_AREA = {
     "jp2": 16_000_000,  # lossless: 0.6 s and 41 MB a megapixel
     "webp": 25_000_000,  # 0.2 s a megapixel, 0.3 s with alpha
     "avif": 25_000_000,  # 0.35 s and 20 MB a megapixel at the default effort
-    "tif": 100_000_000,  # 0.1 s a megapixel; held until it is complete
+    "tif": 100_000_000,  # 0.1 s a megapixel; held until it is complete where it is not streamed
     "pdf": 100_000_000,  # as quick as JPEG; held until it is complete
 }
 """Pixels, as measured with detailed pictures on one core of a small server: an answer takes ten seconds at the most.
 
-JPEG and PNG leave while they are made, and need no limit but that of time.
+JPEG, PNG and large TIFF leave while they are made, and need no limit but that of time.
 """
 
 
@@ -45,6 +45,8 @@ def check_output(request: RenderRequest) -> None:
     if longest and max(size.width, size.height) > longest:
         raise OutputLimitError(f"A {request.format} image can be {longest} pixels wide and high at most; {asked}")
     largest = LARGEST_AREA.get(request.format)
+    if request.format == "tif" and request.options.streams_tiff(size.area):
+        return
     if largest and size.area > largest:
         millions = largest // 1_000_000
         raise OutputLimitError(f"A {request.format} image can have {millions} million pixels at most here; {asked}")

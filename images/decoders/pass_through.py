@@ -1,14 +1,16 @@
 """Which requests are answered by a tile as it is stored. Pure; `plan` for answers that nothing is decoded for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 from images.decoders import resample
+from images.decoders.plan import DecodePlan, plan
 from images.decoders.render import RenderRequest
 from images.decoders.resample import Span
-from images.iiif.geometry import Size
-from images.indexes.description import SourceDescription
+from images.iiif.geometry import Region, Size
+from images.indexes.description import Level, SourceDescription, SourceFormat
 from images.indexes.ranges import ByteRange
 from images.indexes.tiff.index import ColourProfile, IndexedLevel, TiffIndex
 from images.indexes.tiff.splice import Frame
@@ -20,6 +22,9 @@ _COMPONENTS = {_BLACK_IS_ZERO: 1, _RGB: 3, _YCBCR: 3}
 
 _MOST_BYTES = 8 * 1024 * 1024
 """Of a piece: it is held in memory by the web process. JPEG takes less for 2,000 × 2,000 pixels at any quality."""
+
+_MOST_PIXELS_AT_ONCE = 4_000_000
+"""Of a piece that is decoded as a whole for a part of it; libvips takes larger ones line by line."""
 
 _DEFAULT_DOTS_PER_INCH = 72
 
@@ -119,3 +124,30 @@ def _find_piece(level: IndexedLevel, number: int, x: int, y: int, request: Rende
     dots_per_inch = request.options.dots_per_inch or _DEFAULT_DOTS_PER_INCH
     frame = Frame(stored, shown, level.samples_per_pixel, level.photometric == _RGB, dots_per_inch)
     return PassThrough((found,), number, column, row, frame, level.jpeg_tables)
+
+
+def plan_cut(found: PassThrough, request: RenderRequest) -> dict[str, Any]:
+    """The job for what is shown of a stored piece, where that is all of the source: a JPEG file of its own.
+
+    libtiff decodes each piece by itself and so with the same result, but opens the whole source for it. Raises
+    DecodeError.
+    """
+    stored, shown, options = found.frame.stored, found.frame.shown, request.options
+    if options.jpeg_progressive or stored.area > _MOST_PIXELS_AT_ONCE:
+        return {"kind": "render", "plan": _plan_cut(found, request).to_json()}
+    return {
+        "kind": "cut",
+        "stored": [stored.width, stored.height, found.frame.components],
+        "cut": [shown.width, shown.height],
+        "options": {"jpeg_quality": options.jpeg_quality, "dots_per_inch": options.dots_per_inch},
+    }
+
+
+def _plan_cut(found: PassThrough, request: RenderRequest) -> DecodePlan:
+    stored, shown = found.frame.stored, found.frame.shown
+    level = Level(stored.width, stored.height)
+    colour = "gray" if found.frame.components == 1 else "rgb"
+    piece = SourceDescription(
+        SourceFormat.JPEG, stored.width, stored.height, (level,), bands=found.frame.components, colour=colour
+    )
+    return plan(piece, replace(request, region=Region(0, 0, shown.width, shown.height), size=shown))

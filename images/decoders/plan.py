@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from images.decoders import orientation, resample
 from images.decoders.errors import DecodeLimitError
-from images.decoders.estimate import decodes_whole, memory_bytes
-from images.decoders.output_limits import check_output
+from images.decoders.estimate import decoded_at_once, decodes_whole, memory_bytes
+from images.decoders.layers import LayerPolicy, layers_to_decode
+from images.decoders.output_limits import canvas, check_output
 from images.decoders.render import RenderRequest
 from images.decoders.resample import Axis, Span
 from images.iiif.geometry import Size
@@ -17,7 +20,7 @@ from images.indexes.description import Level, SourceDescription, SourceFormat
 _SHRINKS = {SourceFormat.JPEG: (2, 4, 8), SourceFormat.WEBP: (2, 4, 8)}
 """Scale factors that a decoder applies while it decodes."""
 
-_STREAMED = {"jpg", "png"}
+_STREAMED = {"jpg", "png", "tif"}
 _STREAMED_FROM_PIXELS = 4_000_000
 _DEAR_FROM_PIXELS = 4_000_000
 _DEAR_FROM_DECODED_PIXELS = 16_000_000  # a tile of a photograph without tiles is an everyday request
@@ -32,6 +35,8 @@ class DecodePlan:
     that the decoder applies as it reads. `horizontal` and `vertical`: along the stored axes.
     `pixels`: pixels that will be decoded. `memory_bytes`: estimate of the peak. `is_dear`: belongs
     into the slow lane. `streams`: the first bytes leave before the last pixel is encoded.
+    `layers`: quality layers of JPEG 2000 that are decoded, None for all. `is_strict`: a TIFF of which nothing may be
+    left black that could not be unpacked.
     """
 
     source_format: SourceFormat
@@ -46,6 +51,20 @@ class DecodePlan:
     memory_bytes: int
     is_dear: bool
     streams: bool
+    layers: int | None = None
+    is_strict: bool = False
+
+    @property
+    def leaves_pixels_alone(self) -> bool:
+        """Whether what is decoded is what is encoded, but for its colours."""
+        request = self.request
+        return (
+            all(axis.is_plain and axis.length == axis.output for axis in (self.horizontal, self.vertical))
+            and self.orientation == 1
+            and not request.mirrored
+            and Decimal(request.degrees) == 0
+            and request.quality == "default"
+        )
 
     def to_json(self) -> dict[str, Any]:
         values = asdict(self)
@@ -77,7 +96,13 @@ class _Candidate:
         return Size(self.level.width, self.level.height)
 
 
-def plan(description: SourceDescription, request: RenderRequest, *, memory_limit: int | None = None) -> DecodePlan:
+def plan(
+    description: SourceDescription,
+    request: RenderRequest,
+    *,
+    memory_limit: int | None = None,
+    layer_policy: LayerPolicy = LayerPolicy.ALL,
+) -> DecodePlan:
     """Choose the stored level, the rectangle of it to decode, and the scale that remains.
 
     Raises OutputLimitError where the output format cannot be had in the size that was asked for, DecodeLimitError
@@ -95,7 +120,8 @@ def plan(description: SourceDescription, request: RenderRequest, *, memory_limit
     if flip_y:
         vertical = vertical.flipped(chosen.level.height)
     pixels = _decoded_pixels(description, chosen, horizontal, vertical)
-    needed = memory_bytes(description, chosen.size, horizontal, vertical, request)
+    at_once = decoded_at_once(description, chosen.level, horizontal, vertical)
+    needed = memory_bytes(description, at_once, horizontal, vertical, request)
     _check_memory(needed, memory_limit)
     return DecodePlan(
         source_format=description.source_format,
@@ -110,6 +136,7 @@ def plan(description: SourceDescription, request: RenderRequest, *, memory_limit
         memory_bytes=needed,
         is_dear=_is_dear(pixels, request),
         streams=_streams(request),
+        layers=layers_to_decode(description, chosen.level.reduction, layer_policy),
     )
 
 
@@ -125,10 +152,9 @@ def _smallest_sufficient(description: SourceDescription, x_span: Span, y_span: S
     """The smallest level that still has a pixel for each output pixel, or the largest there is."""
     best = _Candidate(description.levels[0], 1)
     for candidate in _candidates(description):
-        x_ratio = _ratio(x_span, candidate.size.width, step)
-        y_ratio = _ratio(y_span, candidate.size.height, step)
-        if x_ratio >= 1 and y_ratio >= 1 and candidate.size.area < best.size.area:
-            best = candidate
+        is_smaller = candidate.size.area < best.size.area
+        if is_smaller and _suffices(x_span, candidate.size.width, step):
+            best = candidate if _suffices(y_span, candidate.size.height, step) else best
     return best
 
 
@@ -149,13 +175,19 @@ def _shrunk(source_format: SourceFormat, full: Level, shrink: int) -> Level:
     return Level(round(Fraction(full.width, shrink)), round(Fraction(full.height, shrink)))
 
 
-def _ratio(span: Span, level: int, step: int | None) -> Fraction:
-    """Level pixels per output pixel."""
-    if step is None:
-        if span.length == span.full and span.output == level:
-            return Fraction(1)
-        return resample.level_scale(span.full, level) * span.length / span.output
-    return resample.level_scale(span.full, level) * step
+def _suffices(span: Span, level: int, step: int | None) -> bool:
+    """Whether a level of `level` pixels has one for each output pixel."""
+    if step is not None:
+        return _reaches(span.full, level, step)
+    if span.length == span.full and span.output == level:
+        return True
+    return resample.level_scale(span.full, level) * span.length / span.output >= 1
+
+
+@lru_cache(maxsize=4096)
+def _reaches(full: int, level: int, step: int) -> bool:
+    """The same on a grid of this scale factor: it is asked of every level for every tile, and fractions are slow."""
+    return resample.level_scale(full, level) * step >= 1
 
 
 def _decoded_pixels(description: SourceDescription, chosen: _Candidate, horizontal: Axis, vertical: Axis) -> int:
@@ -168,7 +200,8 @@ def _decoded_pixels(description: SourceDescription, chosen: _Candidate, horizont
         return min(tiles, (level.width + level.tile_width) * (level.height + level.tile_height))
     if description.source_format is SourceFormat.JP2:
         read = horizontal.length * vertical.length
-        return level.width * level.height if decodes_whole(description) else read
+        whole = decoded_at_once(description, level, horizontal, vertical).area
+        return whole if decodes_whole(description) else read
     if description.source_format in {SourceFormat.TIFF, SourceFormat.PNG}:
         return level.width * (vertical.start + vertical.length)
     return description.levels[0].width * description.levels[0].height
@@ -195,6 +228,8 @@ def _is_dear(pixels: int, request: RenderRequest) -> bool:
 def _streams(request: RenderRequest) -> bool:
     if request.format == "jpg" and request.options.jpeg_progressive:
         return False
+    if request.format == "tif":
+        return request.options.streams_tiff(canvas(request).area)
     return request.format in _STREAMED and request.size.area >= _STREAMED_FROM_PIXELS
 
 

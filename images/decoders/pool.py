@@ -16,7 +16,7 @@ from images.decoders.confinement import ProcessLimits
 from images.decoders.decoder import Decoder
 from images.decoders.errors import DecoderDiedError, OverloadedError
 from images.decoders.relay import relay
-from images.decoders.runner import Rendered, Runner, is_dear
+from images.decoders.runner import Rendered, Runner, is_dear, shares
 from images.decoders.source import SourceData
 from images.decoders.spawning import Spawner
 from images.decoders.spool import Spool
@@ -31,7 +31,8 @@ class DecoderPool:
     """A Runner with at most `size` decoder processes, forked when needed. Thread-safe, also across a fork.
 
     `dear_slots`, `queue_length`, `queue_wait` (seconds): see Admission. `wall_seconds`, `stream_seconds`: see
-    Deadlines. `cpu_seconds`: processor time of one job. `memory_bytes`: address space of one decoder. A decoder is
+    Deadlines. `cpu_seconds`: processor time of one job; a very large stream may take it several times, as also
+    `stream_seconds` (see `runner.shares`). `memory_bytes`: address space of one decoder. A decoder is
     replaced after `max_jobs` jobs or with `max_resident_bytes` in memory. A result of up to `read_ahead_bytes` is read
     whole before `run` returns; of a longer one, up to `spool_bytes` wait for a reader who is slower than the decoder.
     """
@@ -62,7 +63,7 @@ class DecoderPool:
             queue_wait,
         )
         self._deadlines = Deadlines(wall_seconds, stream_seconds)
-        self._job_limits = {"wall_seconds": wall_seconds, "cpu_seconds": cpu_seconds, "stream_seconds": stream_seconds}
+        self._cpu_seconds = cpu_seconds
         self._max_jobs = max_jobs
         self._max_resident_bytes = max_resident_bytes
         self._read_ahead_bytes = read_ahead_bytes
@@ -89,7 +90,7 @@ class DecoderPool:
             with self._lock:
                 self._idle.append(decoder)
 
-    def run(self, job: Mapping[str, Any], source: SourceData) -> Rendered:
+    def run(self, job: Mapping[str, Any], source: SourceData, *, returns_early: bool = False) -> Rendered:
         dear = is_dear(job)
         self._admission.enter(is_dear=dear)
         began = time.monotonic()
@@ -100,14 +101,16 @@ class DecoderPool:
                 self._busy_seconds += time.monotonic() - began
 
         self._count("jobs")
-        whole_job = {"job": dict(job), **self._job_limits}
+        whole_job = {"job": dict(job), **self._limits(job)}
 
         def again(kept: SourceData) -> Answer:
             self._count("retries")
-            return self._begin(self._check_out(), whole_job, kept)
+            return self._begin(self._spawn(), whole_job, kept)
 
         try:
-            answer, length, may_retry = self._ask_twice(whole_job, source)
+            answer, length, may_retry = self._ask_twice(
+                whole_job, source, 0 if returns_early else self._read_ahead_bytes
+            )
             if length is None:
                 spool = Spool(self._spool_bytes)
                 return Rendered(relay(answer, again if may_retry else None, source, leave, spool), None)
@@ -166,18 +169,35 @@ class DecoderPool:
             decoder.stop()
         self._spawner.close()
 
-    def _ask_twice(self, job: Mapping[str, Any], source: SourceData) -> tuple[Answer, int | None, bool]:
-        """Ask a decoder, and another one should the first die; whether there is still another attempt."""
+    def _limits(self, job: Mapping[str, Any]) -> dict[str, float]:
+        times = shares(job)
+        return {
+            "wall_seconds": self._deadlines.wall_seconds,
+            "cpu_seconds": self._cpu_seconds * times,
+            "stream_seconds": self._deadlines.stream_seconds * times,
+        }
+
+    def _ask_twice(
+        self, job: Mapping[str, Any], source: SourceData, read_ahead_bytes: int
+    ) -> tuple[Answer, int | None, bool]:
+        """Ask a decoder, and a new one should the first die, but for a job that says "once"; whether there is still
+        another attempt.
+
+        A new one, since what ended the first (the kernel, short of memory) may be ending the idle ones just now.
+        """
         decoder = self._check_out()
         try:
-            return *self._ask(decoder, job, source), True
+            return *self._ask(decoder, job, source, read_ahead_bytes), not job["job"].get("once")
         except DecoderDiedError as error:
+            if job["job"].get("once"):
+                raise
             logger.warning("Decoder %d: %s Trying once more.", decoder.pid, error.detail)
             self._count("retries")
-        return *self._ask(self._check_out(), job, source), False
+        return *self._ask(self._spawn(), job, source, read_ahead_bytes), False
 
     def _begin(self, decoder: Decoder, job: Mapping[str, Any], source: SourceData) -> Answer:
-        answer = Answer(decoder, self._deadlines, self._spawner.ending_signal, self._check_in)
+        deadlines = Deadlines(job["wall_seconds"], job["stream_seconds"])
+        answer = Answer(decoder, deadlines, self._spawner.ending_signal, self._check_in)
         try:
             answer.begin(job, source)
         except BaseException:
@@ -185,9 +205,11 @@ class DecoderPool:
             raise
         return answer
 
-    def _ask(self, decoder: Decoder, job: Mapping[str, Any], source: SourceData) -> tuple[Answer, int | None]:
+    def _ask(
+        self, decoder: Decoder, job: Mapping[str, Any], source: SourceData, read_ahead_bytes: int
+    ) -> tuple[Answer, int | None]:
         answer = self._begin(decoder, job, source)
-        return answer, answer.read_ahead(self._read_ahead_bytes)
+        return answer, answer.read_ahead(read_ahead_bytes)
 
     def _check_out(self) -> Decoder:
         """A decoder that is ready. Raises OverloadedError when closed, or when none can be started."""

@@ -21,6 +21,10 @@ logger = logging.getLogger(__name__)
 
 _END_SECONDS = 5.0
 
+PULSE_SECONDS = 0.25
+"""After which an empty piece is handed on where there is no other: a server notices only when it has something to send
+that its client is gone."""
+
 
 class Drain:
     """Moves an answer into a spool, in a thread of its own.
@@ -38,7 +42,7 @@ class Drain:
         self._spool = spool
         self._lock = threading.Lock()
         self._is_cancelled = False
-        self._failure: DecodeError | None = DecodeError("The image could not be decoded.")
+        self._failure: Exception | None = DecodeError("The image could not be decoded.")
         self._length = 0
         self._digest = hashlib.sha256()
         self._thread = threading.Thread(target=self._run, name="drain-decoder", daemon=True)
@@ -63,7 +67,7 @@ class Drain:
     def _close_answer(self) -> None:
         self._answer.close()  # which may be another one than at the beginning
 
-    def _drained(self) -> DecodeError | None:
+    def _drained(self) -> Exception | None:
         """Drain the answer; what went wrong, for the reader."""
         try:
             self._drain()
@@ -72,6 +76,8 @@ class Drain:
         except DecodeError as error:
             return error
         except Exception as error:
+            if error is self._answer.part_failure:
+                return error
             logger.exception("A result could not be relayed.")
             return translate(error)
         return None
@@ -121,13 +127,14 @@ class Drain:
 
 
 class Relay(Iterator[bytes]):
-    """What the reader has of a long result."""
+    """What the reader has of a long result; now and then an empty piece."""
 
     def __init__(self, drain: Drain, spool: Spool) -> None:
         self._drain = drain
         self._spool = spool
         self._owner = os.getpid()
         self._is_over = False
+        self._patience_seconds: float | None = None  # an answer begins with bytes
 
     def __next__(self) -> bytes:
         if self._is_over:
@@ -135,13 +142,14 @@ class Relay(Iterator[bytes]):
         if os.getpid() != self._owner:
             raise DecoderDiedError("This process was forked from the one whose decoder answers.")
         try:
-            piece = self._spool.get()
+            piece = self._spool.get(self._patience_seconds)
         except BaseException:
             self.close()
             raise
         if piece is None:
             self.close()
             raise StopIteration
+        self._patience_seconds = PULSE_SECONDS
         return piece
 
     def close(self) -> None:

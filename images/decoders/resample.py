@@ -15,12 +15,13 @@ import enum
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 
 MARGIN = 4
 """Output pixels read on each side of a reduced region: Lanczos 3 reaches three, rounding one."""
 
 _INTERPOLATION_MARGIN = 3
-_LARGEST_UNIT = 64
+LARGEST_UNIT = 64
 _HALF = Fraction(1, 2)
 _MILDEST_REDUCTION = Fraction(5, 4)
 
@@ -103,6 +104,13 @@ def _fits(span: Span, step: int) -> bool:
     return is_whole and span.start % step == 0 and -(-span.length // step) == span.output
 
 
+def is_seamless(axis: Axis) -> bool:
+    """Whether its pixels come out the same in whatever region of the grid they are asked for."""
+    aligned = axis.method is Method.REDUCE and axis.ratio.denominator <= LARGEST_UNIT
+    return aligned or axis.method is Method.COPY
+
+
+@lru_cache(maxsize=4096)
 def level_scale(full: int, level: int) -> Fraction:
     """Level pixels per full pixel: exactly 1/s where the level's length is W/s rounded either way."""
     step = max(1, round(Fraction(full, level)))
@@ -140,7 +148,7 @@ def _reduce_aligned(origin: Fraction, ratio: Fraction, level: int, output: int) 
     position = origin / ratio
     box = _box(ratio)
     unit = (ratio / box).denominator
-    if position.denominator != 1 or unit > _LARGEST_UNIT:
+    if position.denominator != 1 or unit > LARGEST_UNIT:
         return None
     skip = MARGIN + (int(position) - MARGIN) % unit
     width = skip + output + MARGIN

@@ -7,9 +7,12 @@ from typing import Any, Protocol, Self
 
 from images.decoders.source import SourceData
 
+SHARE_PIXELS = 100_000_000
+"""Of a stream, for which the limits of time are made: four times what a small server needs at the worst."""
+
 
 class Chunks(Iterator[bytes], Protocol):
-    """The pieces of a result; `close` may be called at any time, and more than once."""
+    """The pieces of a result; the first is not empty. `close` may be called at any time, and more than once."""
 
     def close(self) -> None: ...
 
@@ -45,10 +48,13 @@ class Rendered:
 
 
 class Runner(Protocol):
-    """Does jobs: {"kind": "render", "plan": {…}} or {"kind": "inspect", "format": …}."""
+    """Does jobs: {"kind": "render", "plan": {…}}, {"kind": "tiles", …} or {"kind": "inspect", "format": …}."""
 
-    def run(self, job: Mapping[str, Any], source: SourceData) -> Rendered:
-        """Do `job`; returns when the first bytes are there. Raises DecodeError, OverloadedError among them."""
+    def run(self, job: Mapping[str, Any], source: SourceData, *, returns_early: bool = False) -> Rendered:
+        """Do `job`; returns when the first bytes are there, or all of them if they are few and not `returns_early`.
+
+        Raises DecodeError, OverloadedError among them.
+        """
         ...
 
     def stats(self) -> dict[str, Any]:
@@ -58,6 +64,16 @@ class Runner(Protocol):
     def close(self) -> None:
         """End every process; later jobs raise OverloadedError."""
         ...
+
+
+def shares(job: Mapping[str, Any]) -> int:
+    """How many times the limits of time for one job `job` may take: more than one only for a very large stream."""
+    plan = job.get("plan")
+    if not isinstance(plan, Mapping) or not plan.get("streams"):
+        return 1
+    size = plan["request"]["size"]
+    pixels: int = max(plan["pixels"], size["width"] * size["height"])
+    return max(1, -(-pixels // SHARE_PIXELS))
 
 
 def is_dear(job: Mapping[str, Any]) -> bool:

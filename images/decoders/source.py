@@ -6,22 +6,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from images.decoders.errors import DamagedSourceError
+from images.decoders.parts import Parts
 
 
 @dataclass(frozen=True, slots=True)
 class SourceData:
-    """Either `fd`, an open file that can be read at any offset, with its `length` in bytes, or `data`.
+    """Either `fd`, an open file that can be read at any offset, with its `length` in bytes, or `data`, or `parts`.
 
-    Whoever made it keeps the file descriptor: decoders duplicate it where a library would close it.
+    Whoever made it keeps the file descriptor: decoders duplicate it where a library would close it. `uses_position` is
+    False where nobody moves its position, so that others may be reading from it.
     """
 
     fd: int | None = None
     length: int = 0
     data: bytes | None = None
+    parts: Parts | None = None
+    uses_position: bool = True
 
     def __post_init__(self) -> None:
-        if (self.fd is None) == (self.data is None):
-            raise ValueError("a source is either a file descriptor or bytes")
+        if [self.fd, self.data, self.parts].count(None) != 2:
+            raise ValueError("a source is either a file descriptor or bytes or parts")
         if self.data is not None:
             object.__setattr__(self, "length", len(self.data))
 
@@ -55,6 +59,18 @@ def read_piece(fd: int, offset: int, length: int) -> bytes:
         return os.pread(fd, length, offset)
     except OSError as error:
         raise DamagedSourceError(f"The file could not be read: {error.strerror}.", "unreadable") from error
+
+
+@contextmanager
+def handed_over(source: SourceData) -> Iterator[tuple[int, ...]]:
+    """The file descriptor to give to another process; none where there is no file."""
+    if source.fd is None:
+        yield ()
+    elif not source.uses_position:
+        yield (source.fd,)
+    else:
+        with reopened(source.fd) as own:
+            yield (own,)
 
 
 @contextmanager

@@ -43,11 +43,15 @@ class Spool:
             self._failure = failure
             self._changed.notify_all()
 
-    def get(self) -> bytes | None:
-        """The next piece, or None at the end; waits for it. Raises what `finish` was given."""
+    def get(self, patience_seconds: float | None = None) -> bytes | None:
+        """The next piece, or None at the end; nothing (b"") where there is none within `patience_seconds`.
+
+        Raises what `finish` was given.
+        """
         with self._changed:
             while not self._has_bytes() and not self._is_finished and not self._is_closed:
-                self._changed.wait()
+                if not self._changed.wait(patience_seconds):
+                    return b""
             if self._is_closed:
                 return None
             if not self._has_bytes():

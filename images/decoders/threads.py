@@ -51,7 +51,7 @@ class ThreadRunner:
         self._jobs = 0
         self._busy_seconds = 0.0
 
-    def run(self, job: Mapping[str, Any], source: SourceData) -> Rendered:
+    def run(self, job: Mapping[str, Any], source: SourceData, *, returns_early: bool = False) -> Rendered:  # noqa: ARG002
         dear = is_dear(job)
         self._admission.enter(is_dear=dear)
         began = time.monotonic()

@@ -34,7 +34,7 @@ def apply(image: pyvips.Image, request: RenderRequest) -> pyvips.Image:
         image = image.fliphor()
     image = _rotate(image, Decimal(request.degrees))
     if image.hasalpha() and (request.format not in WITH_ALPHA or request.quality == "bitonal"):
-        image = _flatten(image, request.options.background_rgb())
+        image = flatten(image, request.options.background_rgb())
     return _quality(image, request.quality, request.options.bitonal_threshold)
 
 
@@ -58,7 +58,8 @@ def _rotate(image: pyvips.Image, degrees: Decimal) -> pyvips.Image:
     return rotated.unpremultiply().rint().cast("uchar")
 
 
-def _flatten(image: pyvips.Image, background: list[int]) -> pyvips.Image:
+def flatten(image: pyvips.Image, background: list[int]) -> pyvips.Image:
+    """Without transparency, on a background of red, green and blue."""
     is_gray = len(set(background)) == 1
     if image.bands == 2 and not is_gray:
         image = image.colourspace("srgb")

@@ -27,7 +27,7 @@ def load_region(plan: DecodePlan, source: SourceData) -> pyvips.Image:
     Raises DamagedSourceError where the headers don't agree with what was planned for.
     """
     level = plan.level
-    image = load(plan.source_format, source, **_options(plan))
+    image = _load_strictly(plan, source) if plan.is_strict else load(plan.source_format, source, **_options(plan))
     if (image.width, image.height) != (level.width, level.height):
         raise DamagedSourceError(
             f"The file is not what it was when it was indexed: {image.width} × {image.height} "
@@ -42,10 +42,18 @@ def load_region(plan: DecodePlan, source: SourceData) -> pyvips.Image:
     return image.crop(x.start, y.start, x.length, y.length)
 
 
+def _load_strictly(plan: DecodePlan, source: SourceData) -> pyvips.Image:
+    """libvips takes for a mere warning that a tile could not be unpacked. What its headers warn of is let pass."""
+    try:
+        return load(plan.source_format, source, fail_on="warning", **_options(plan))
+    except pyvips.Error:
+        return load(plan.source_format, source, **_options(plan))
+
+
 def load(source_format: SourceFormat, source: SourceData, **options: Any) -> pyvips.Image:
     """Open by the loader's name: libvips never guesses what a file is."""
     opened = open_source(source)
-    return pyvips.Operation.call(LOADERS[source_format], opened, fail_on="error", **options)
+    return pyvips.Operation.call(LOADERS[source_format], opened, **{"fail_on": "error", **options})
 
 
 def open_source(source: SourceData) -> pyvips.Source:

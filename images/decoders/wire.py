@@ -30,6 +30,8 @@ class Kind(enum.IntEnum):
     DATA = 4  # a piece of the result
     END = 5  # JSON: the result is complete
     ERROR = 6  # JSON: there will be no (more) result
+    NEXT = 7  # JSON, from a decoder: the number of the part that it needs now
+    PART = 8  # JSON, to a decoder: the facts of a part; its bytes follow as a source
 
 
 DATA_BYTES = 256 * 1024
@@ -42,6 +44,8 @@ PAYLOAD_LIMITS = {
     Kind.DATA: DATA_BYTES,
     Kind.END: 4096,
     Kind.ERROR: 16384,
+    Kind.NEXT: 64,
+    Kind.PART: 4096,
 }
 
 

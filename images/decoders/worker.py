@@ -4,14 +4,17 @@ import contextlib
 import os
 import signal
 import socket
+import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from images.decoders.confinement import ProcessLimits, ResidentMemory, allow_cpu, confine
 from images.decoders.errors import DecodeError
 from images.decoders.failures import failure_to_json, translate
+from images.decoders.parts import Part, Parts, cuts_from_json
 from images.decoders.source import SourceData
 from images.decoders.wire import (
     DATA_BYTES,
@@ -33,19 +36,29 @@ WALL_GRACE_SECONDS = 1.0
 class Alarm:
     """Ends this process by SIGALRM when it computes for `wall_seconds` without sending anything.
 
-    Nobody else would, once the server is gone. While a slow reader holds up the sending, only the end of
-    `stream_seconds` does.
+    Nobody else would, once the server is gone. While a thread waits for the server, since a slow reader holds up the
+    sending or a part of the source is on its way, only the end of `stream_seconds` does.
     """
 
     def __init__(self, wall_seconds: float, stream_seconds: float) -> None:
         self._wall_seconds = wall_seconds
         self._end = time.monotonic() + stream_seconds + WALL_GRACE_SECONDS
+        self._lock = threading.Lock()
+        self._waiting = 0
 
     def computing(self) -> None:
         self._set(self._wall_seconds + WALL_GRACE_SECONDS)
 
-    def sending(self) -> None:
-        self._set(self._end - time.monotonic())
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        with self._lock:
+            self._waiting += 1
+            self._set(self._end - time.monotonic())
+        yield
+        with self._lock:
+            self._waiting -= 1
+            if not self._waiting:
+                self.computing()
 
     def off(self) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -61,14 +74,34 @@ class Output:
     def __init__(self, channel: socket.socket, alarm: Alarm) -> None:
         self._channel = channel
         self._alarm = alarm
+        self._sending = threading.Lock()
         self._pieces: list[bytes] = []
         self._length = 0
 
+    def ask(self, reader: FrameReader, number: int) -> Part:
+        """The part of the source with this number, from a thread that may be another one than writes."""
+        self._send(frame(Kind.NEXT, encode_json({"part": number})))
+        with self._alarm.waiting():
+            try:
+                facts = reader.read(Kind.PART).json()
+                return Part.from_facts(facts, reader.read(Kind.SOURCE).payload)
+            except (OSError, EOFError):
+                os._exit(0)
+
     def write(self, data: bytes) -> None:
+        """An empty piece asks for what was written before it to leave now."""
+        if not data:
+            self._send_pieces()
+            return
         self._pieces.append(data)
         self._length += len(data)
         if self._length > DATA_BYTES:
             self._send_full_frames()
+
+    def _send_pieces(self) -> None:
+        if self._length:
+            self._send(frame(Kind.DATA, b"".join(self._pieces)))
+            self._pieces, self._length = [], 0
 
     def end(self, summary: Mapping[str, Any]) -> None:
         parts = frame(Kind.DATA, b"".join(self._pieces)) if self._length else []
@@ -86,13 +119,13 @@ class Output:
         self._length = len(data)
 
     def _send(self, parts: list[bytes | memoryview]) -> None:
-        self._alarm.sending()
-        try:
-            send(self._channel, parts)
-        except OSError:
-            # Nobody reads any more. An exception might be lost in a library's callback.
-            os._exit(0)
-        self._alarm.computing()
+        with self._alarm.waiting():
+            try:
+                with self._sending:
+                    send(self._channel, parts)
+            except OSError:
+                # Nobody reads any more. An exception might be lost in a library's callback.
+                os._exit(0)
 
 
 def serve(channel: socket.socket, limits: ProcessLimits, perform: Perform) -> None:
@@ -111,7 +144,7 @@ def _answer(channel: socket.socket, reader: FrameReader, perform: Perform, memor
     alarm.computing()
     allow_cpu(job["cpu_seconds"])
     output = Output(channel, alarm)
-    source, fds = _receive_source(job, reader)
+    source, fds = _receive_source(job, reader, output)
     try:
         perform(job["job"], source, output.write)
     except Exception as error:  # noqa: BLE001 - whatever a library raises costs this job, not the process
@@ -125,8 +158,10 @@ def _answer(channel: socket.socket, reader: FrameReader, perform: Perform, memor
         close_fds(fds)
 
 
-def _receive_source(job: Mapping[str, Any], reader: FrameReader) -> tuple[SourceData, list[int]]:
+def _receive_source(job: Mapping[str, Any], reader: FrameReader, output: Output) -> tuple[SourceData, list[int]]:
     """The source that belongs to `job`, and the open files to close after it."""
+    if "parts" in job:
+        return SourceData(parts=Parts(cuts_from_json(job["parts"]), partial(output.ask, reader))), []
     if not job["has_file"]:
         return SourceData(data=reader.read(Kind.SOURCE).payload), []
     fds = reader.take_fds()

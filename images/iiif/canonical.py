@@ -2,10 +2,13 @@
 
 from images.iiif.capabilities import Capabilities
 from images.iiif.errors import IIIFError
+from images.iiif.features import Feature
 from images.iiif.geometry import Region, Size
 from images.iiif.request import ResolvedRequest, parse_image_request, resolve
 from images.iiif.scaling import fit, scale_to_width
 from images.iiif.version import ApiVersion
+
+_EVERY_FEATURE = frozenset(Feature)
 
 
 def canonical_path(resolved: ResolvedRequest, full: Size, api_version: ApiVersion) -> str:
@@ -22,6 +25,8 @@ def find_canonical_path(
 ) -> str | None:
     """The canonical path, or None where a form that it needs is switched off: no link that leads to a 501."""
     path = canonical_path(resolved, full, api_version)
+    if capabilities.features >= _EVERY_FEATURE:
+        return path
     region, size, rotation, quality_format = path.split("/")
     try:
         again = resolve(

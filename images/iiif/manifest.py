@@ -1,4 +1,4 @@
-"""A Presentation 3.0 manifest of one image: one canvas, painted by it and served by its services."""
+"""Manifests in the form of the Presentation API 3.0: what is shown, one canvas for each image."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,85 +23,118 @@ class ImageServices:
 
 
 @dataclass(frozen=True, slots=True)
-class ManifestImage:
-    """What a manifest says of its image.
+class Facts:
+    """What is said of a thing: `metadata` holds pairs of label and value, `attribution` may hold HTML (section 4.1)."""
 
-    `full` is the size of the canvas; `largest` the size of `full/max` once limits were applied;
-    `thumbnail` that of the thumbnail. `metadata` holds pairs of label and value. `attribution` may
-    hold HTML (section 4.1).
-    """
-
-    manifest_uri: str
-    page_uri: str
-    services: ImageServices
-    full: Size
-    largest: Size
-    thumbnail: Size
     label: str
     rights: str = ""
     attribution: str = ""
     metadata: tuple[tuple[str, str], ...] = ()
 
 
-def build_manifest(image: ManifestImage) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class CanvasImage:
+    """One image on a canvas of its own.
+
+    `full` is the size of the canvas; `largest` the size of `full/max` once limits were applied; `thumbnail` that of the
+    thumbnail.
+    """
+
+    services: ImageServices
+    full: Size
+    largest: Size
+    thumbnail: Size
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a manifest describes; `canvases` are in the order of reading, one at least.
+
+    The canvases of a work of several images say their own facts; a single one has those of the work.
+    """
+
+    manifest_uri: str
+    page_uri: str
+    facts: Facts
+    canvases: tuple[CanvasImage, ...]
+
+
+def build_manifest(work: Work) -> dict[str, Any]:
     """The manifest, ready for JSON, keys in the order of the specification's examples.
 
     Presentation API 3.0, sections 3 (properties) and 5.2 to 5.6 (structure).
     """
     manifest: dict[str, Any] = {
         "@context": CONTEXT,
-        "id": image.manifest_uri,
+        "id": work.manifest_uri,
         "type": "Manifest",
-        "label": _in_no_language(image.label),
+        "label": in_no_language(work.facts.label),
+        **_descriptive(work.facts),
+        "thumbnail": [thumbnail(work.canvases[0])],
+        "homepage": [
+            {
+                "id": work.page_uri,
+                "type": "Text",
+                "label": in_no_language(work.facts.label),
+                "format": "text/html",
+            }
+        ],
     }
-    if image.metadata:
-        manifest["metadata"] = [
-            {"label": _in_no_language(label), "value": _in_no_language(value)} for label, value in image.metadata
-        ]
-    if image.rights:
-        manifest["rights"] = image.rights
-    if image.attribution:
-        manifest["requiredStatement"] = {
-            "label": {"en": ["Attribution"]},
-            "value": _in_no_language(image.attribution),
-        }
-    manifest["thumbnail"] = [_thumbnail(image)]
-    manifest["homepage"] = [
-        {
-            "id": image.page_uri,
-            "type": "Text",
-            "label": _in_no_language(image.label),
-            "format": "text/html",
-        }
+    says_facts = len(work.canvases) > 1
+    manifest["items"] = [
+        _canvas(f"{work.manifest_uri}/canvas/{number}", image, says_facts=says_facts)
+        for number, image in enumerate(work.canvases, 1)
     ]
-    manifest["items"] = [_canvas(image)]
     return manifest
 
 
-def _in_no_language(text: str) -> Mapping[str, list[str]]:
+def in_no_language(text: str) -> Mapping[str, list[str]]:
     """A language map for text whose language nobody recorded (section 4.1)."""
     return {"none": [text]}
 
 
-def _canvas(image: ManifestImage) -> dict[str, Any]:
-    canvas = f"{image.manifest_uri}/canvas/1"
+def thumbnail(image: CanvasImage) -> dict[str, Any]:
+    """The image resource of a thumbnail, with its services (section 3.1)."""
+    size = image.thumbnail
+    return _picture(image, f"{size.width},{size.height}", size)
+
+
+def _descriptive(facts: Facts) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if facts.metadata:
+        found["metadata"] = [
+            {"label": in_no_language(label), "value": in_no_language(value)} for label, value in facts.metadata
+        ]
+    if facts.rights:
+        found["rights"] = facts.rights
+    if facts.attribution:
+        found["requiredStatement"] = {
+            "label": {"en": ["Attribution"]},
+            "value": in_no_language(facts.attribution),
+        }
+    return found
+
+
+def _canvas(uri: str, image: CanvasImage, *, says_facts: bool) -> dict[str, Any]:
     return {
-        "id": canvas,
+        "id": uri,
         "type": "Canvas",
-        "label": _in_no_language(image.label),
+        "label": in_no_language(image.facts.label),
         "height": image.full.height,
         "width": image.full.width,
+        **(_descriptive(image.facts) | {"thumbnail": [thumbnail(image)]} if says_facts else {}),
         "items": [
             {
-                "id": f"{canvas}/page/1",
+                "id": f"{uri}/page/1",
                 "type": "AnnotationPage",
                 "items": [
                     {
-                        "id": f"{canvas}/page/1/annotation/1",
+                        "id": f"{uri}/page/1/annotation/1",
                         "type": "Annotation",
                         "motivation": "painting",
                         "body": _picture(image, "max", image.largest),
-                        "target": canvas,
+                        "target": uri,
                     }
                 ],
             }
@@ -109,12 +142,7 @@ def _canvas(image: ManifestImage) -> dict[str, Any]:
     }
 
 
-def _thumbnail(image: ManifestImage) -> dict[str, Any]:
-    size = image.thumbnail
-    return _picture(image, f"{size.width},{size.height}", size)
-
-
-def _picture(image: ManifestImage, size_parameter: str, size: Size) -> dict[str, Any]:
+def _picture(image: CanvasImage, size_parameter: str, size: Size) -> dict[str, Any]:
     return {
         "id": f"{image.services.uri_3}/full/{size_parameter}/0/default.jpg",
         "type": "Image",

@@ -1,6 +1,7 @@
 """Qualities and formats of an answer (Image API 3.0 §4.4 and §4.5, 2.1 the same)."""
 
 import enum
+from functools import lru_cache
 
 from images.iiif.errors import MalformedParameterError, shown
 
@@ -47,6 +48,7 @@ _MEDIA_TYPES = {
 _WITH_ALPHA = frozenset({OutputFormat.PNG, OutputFormat.TIF, OutputFormat.GIF, OutputFormat.WEBP, OutputFormat.AVIF})
 
 
+@lru_cache(maxsize=256)
 def parse_quality_format(text: str) -> tuple[Quality, OutputFormat]:
     """Read `{quality}.{format}`; raises MalformedParameterError. Both are case-sensitive."""
     quality, dot, extension = text.partition(".")

@@ -104,13 +104,12 @@ def _require_rotation(rotation: Rotation, capabilities: Capabilities) -> None:
 
 def _resolve_size(parameter: SizeParameter, region: Size, capabilities: Capabilities, api_version: ApiVersion) -> Size:
     """Image API 3.0 §4.2, 2.1 §4.2. `max` and `!w,h` are fitted to the limits, all others must keep them."""
-    can_upscale = capabilities.can_upscale(api_version)
-    may_enlarge = parameter.upscaled or (api_version is ApiVersion.V2 and can_upscale)
+    may_enlarge = parameter.upscaled or (api_version is ApiVersion.V2 and capabilities.can_upscale(api_version))
     size = _requested_size(parameter, region, capabilities.limits, may_enlarge=may_enlarge)
     _require_size_form(parameter, size, region, capabilities, api_version)
     if api_version is ApiVersion.V3 and not parameter.upscaled:
         _refuse_larger(parameter, size, region)
-    elif _is_larger(size, region) and not can_upscale:
+    elif _is_larger(size, region) and not capabilities.can_upscale(api_version):
         raise UnsupportedFeatureError(
             f"Sizes larger than the region, which is {region.width} x {region.height} pixels here, are not "
             f"supported by this server ({UPSCALING_FEATURE[api_version]})."

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from images.iiif.errors import MalformedParameterError, shown
 from images.iiif.grammar import DECIMAL
@@ -25,15 +26,26 @@ class Rotation:
         return self.degrees in _RIGHT_ANGLES
 
     @property
+    def is_none(self) -> bool:
+        """Whether it leaves every pixel where it is."""
+        return not self.mirrored and self.degrees == 0
+
+    @property
     def degrees_text(self) -> str:
         """Degrees as 3.0 §4.7 writes them: an integer if possible, no trailing zeros, a leading zero below 1."""
-        text = format(self.degrees, "f")
-        return text.rstrip("0").rstrip(".") if "." in text else text
+        return _degrees_text(self.degrees)
 
     def __str__(self) -> str:
         return ("!" if self.mirrored else "") + self.degrees_text
 
 
+@lru_cache(maxsize=1024)
+def _degrees_text(degrees: Decimal) -> str:
+    text = format(degrees, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@lru_cache(maxsize=1024)
 def parse_rotation(text: str) -> Rotation:
     """Read `n` or `!n` with n from 0 to 360; 360 is 0. Raises MalformedParameterError."""
     match = _ROTATION.fullmatch(text)

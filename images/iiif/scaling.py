@@ -44,6 +44,8 @@ def fit(region: Size, box: Size | None, limits: Limits) -> Size:
 
     It may be larger than the region if the box is; with neither box nor limits it is the region's own size.
     """
+    if box == region and limits.allow(region):
+        return region
     max_width = _smaller(None if box is None else box.width, limits.max_width)
     max_height = _smaller(None if box is None else box.height, limits.effective_max_height)
     if max_width is not None and max_height is not None:

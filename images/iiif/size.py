@@ -4,6 +4,7 @@ import enum
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from images.iiif.errors import MalformedParameterError, shown
 from images.iiif.grammar import DECIMAL, INTEGER
@@ -43,6 +44,7 @@ class SizeParameter:
     percent: Fraction = Fraction(0)
 
 
+@lru_cache(maxsize=1024)
 def parse_size(text: str, api_version: ApiVersion) -> SizeParameter:
     """Read one of the forms of this version; raises MalformedParameterError, also for a 0."""
     upscaled = text.startswith("^")

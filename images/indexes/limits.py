@@ -21,6 +21,8 @@ class SourceLimits:
     `max_indexed_tiles`, `max_indexed_packets`: of a JPEG 2000 codestream whose packets are indexed; a packet takes 24
     bytes of a server's memory, 10 gigapixels of three colours in precincts of 256 and one layer have 600,000.
     `max_indexed_code_blocks`: of one JPEG 2000 tile whose packet headers are read; each takes some 30 bytes meanwhile.
+    `max_indexed_contributions`: code-blocks times quality layers of a JPEG 2000 tile whose code-blocks are indexed;
+    each takes 7 to 11 bytes of a server's memory, a gigapixel of three colours and one layer has 750,000.
     `max_boxes`: boxes of a JP2 file that are looked at before its codestream.
     `max_tile_parts_read`: JPEG 2000 tile-parts whose headers are looked at; each is a read.
     """
@@ -39,5 +41,6 @@ class SourceLimits:
     max_indexed_tiles: int = 16_384
     max_indexed_packets: int = 2_000_000
     max_indexed_code_blocks: int = 2_000_000
+    max_indexed_contributions: int = 4_000_000
     max_boxes: int = 4_096
     max_tile_parts_read: int = 1_024

@@ -1,7 +1,7 @@
 """Progress of a command: a bar on a terminal, plain lines elsewhere."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TextIO
 
@@ -44,3 +44,12 @@ def open_progress(out: _Writer, total: int, terminal: TextIO | None = None) -> I
     columns = (TextColumn("{task.description:40.40}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:
         yield _Bar(progress, total)
+
+
+@contextmanager
+def open_bar(name: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on the terminal for one thing that is done in steps: call what this gives with how many of how many."""
+    columns = (TextColumn("{task.description:40.40}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, transient=True) as progress:
+        task = progress.add_task(name, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

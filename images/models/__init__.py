@@ -1,6 +1,41 @@
-from images.models.collection import Collection
-from images.models.image import Image, ImageState
-from images.models.store import Store, StoreKind
+from images.models.activity import Activity, ActivityKind
+from images.models.batch import Batch, BatchRow, BatchState, RowState
+from images.models.collection import Collection, CopyPolicy
+from images.models.image import Image, ImageCopyPolicy, ImageState
+from images.models.job import Job, JobState
+from images.models.named_query import NamedQuery
+from images.models.outbox import OutboxEntry
+from images.models.profile import Profile, ProfileLayerPolicy
+from images.models.service_copy import ServiceCopy, ServiceCopyState
+from images.models.store import Store, StoreKind, StoreStrategy, StoreTestState
 from images.models.tiling import Tiling
+from images.models.token import ApiToken, TokenScope
 
-__all__ = ["Collection", "Image", "ImageState", "Store", "StoreKind", "Tiling"]
+__all__ = [
+    "Activity",
+    "ActivityKind",
+    "ApiToken",
+    "Batch",
+    "BatchRow",
+    "BatchState",
+    "Collection",
+    "CopyPolicy",
+    "Image",
+    "ImageCopyPolicy",
+    "ImageState",
+    "Job",
+    "JobState",
+    "NamedQuery",
+    "OutboxEntry",
+    "Profile",
+    "ProfileLayerPolicy",
+    "RowState",
+    "ServiceCopy",
+    "ServiceCopyState",
+    "Store",
+    "StoreKind",
+    "StoreStrategy",
+    "StoreTestState",
+    "Tiling",
+    "TokenScope",
+]

@@ -8,10 +8,11 @@ from django.utils.translation import gettext_lazy as _
 
 from images.iiif.errors import IIIFError
 from images.iiif.identifiers import validate_identifier
-from images.models.collection import Collection
+from images.models.collection import Collection, CopyPolicy
+from images.models.profile import Profile, validate_extras
 from images.models.store import Store
 
-_RESERVED_STARTS = frozenset({"2", "3", "presentation"})
+_RESERVED_STARTS = frozenset({"2", "3", "activity", "presentation"})
 
 
 class ImageState(models.TextChoices):
@@ -19,6 +20,15 @@ class ImageState(models.TextChoices):
     PROCESSING = "processing", _("Being read")
     READY = "ready", _("Ready")
     FAILED = "failed", _("Failed")
+
+
+class ImageCopyPolicy(models.TextChoices):
+    """When a service copy is made of this image."""
+
+    INHERIT = "inherit", _("As its collection says")
+    NEVER = CopyPolicy.NEVER.value, CopyPolicy.NEVER.label
+    ON_INGEST = CopyPolicy.ON_INGEST.value, CopyPolicy.ON_INGEST.label
+    ON_FIRST_VIEW = CopyPolicy.ON_FIRST_VIEW.value, CopyPolicy.ON_FIRST_VIEW.label
 
 
 _no_null = ProhibitNullCharactersValidator()
@@ -32,7 +42,7 @@ def validate_identifier_field(value: str) -> None:
     except IIIFError as error:
         raise ValidationError(str(error), code=error.code) from error
     if value.split("/", maxsplit=1)[0] in _RESERVED_STARTS or value.rsplit("/", maxsplit=1)[-1] == "info.json":
-        detail = _("An identifier cannot begin with 2/, 3/ or presentation/ and not end in info.json.")
+        detail = _("An identifier cannot begin with 2/, 3/, activity/ or presentation/ and not end in info.json.")
         raise ValidationError(detail, code="reserved")
 
 
@@ -51,7 +61,9 @@ class Image(models.Model):
     """The record of one image: how it is called, where its source lies, and what is known of it.
 
     `version` counts the versions of the source that were indexed, from 1; 0 means that none was yet. The facts of the
-    current version (size, format) are repeated here from its `Tiling` so that lists need no join.
+    current version (size, format) are repeated here from its `Tiling` so that lists need no join. `checked` is when the
+    source was last looked at. `quarantined_etag` names the bytes for which the image is in quarantine
+    (error_code "quarantined"), where they are known: other bytes lift it.
     """
 
     uuid = models.UUIDField(_("UUID"), unique=True, default=uuid.uuid4, editable=False)
@@ -75,6 +87,30 @@ class Image(models.Model):
     max_height = models.PositiveIntegerField(_("maximum height"), null=True, blank=True, validators=[_at_least_one])
     max_area = models.PositiveBigIntegerField(_("maximum area"), null=True, blank=True, validators=[_at_least_one])
 
+    profile = models.ForeignKey(
+        Profile,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="images",
+        verbose_name=_("compliance profile"),
+        help_text=_("Empty: that of the collection, else the default."),
+    )
+    information = models.JSONField(
+        _("additions to info.json"),
+        default=dict,
+        blank=True,
+        validators=[validate_extras],
+        help_text=_("Services and further properties of this image, as JSON; they replace those of its profile."),
+    )
+    service_copy_policy = models.CharField(
+        _("service copy"),
+        max_length=20,
+        choices=ImageCopyPolicy,
+        default=ImageCopyPolicy.INHERIT,
+        help_text=_("A copy that is quick to serve. An image without a collection has none unless it says so here."),
+    )
+
     store = models.ForeignKey(
         Store, models.PROTECT, null=True, blank=True, related_name="images", verbose_name=_("store")
     )
@@ -89,6 +125,9 @@ class Image(models.Model):
     error_technical = models.TextField(_("technical detail"), blank=True)
     decoder_deaths = models.PositiveSmallIntegerField(_("decoder deaths"), default=0)
 
+    quarantined_etag = models.CharField(_("quarantined ETag"), max_length=200, blank=True, editable=False)
+    checked = models.DateTimeField(_("source looked at"), null=True, blank=True, db_index=True, editable=False)
+
     version = models.PositiveIntegerField(_("version"), default=0)
     width = models.PositiveIntegerField(_("width"), null=True, blank=True)
     height = models.PositiveIntegerField(_("height"), null=True, blank=True)
@@ -102,7 +141,20 @@ class Image(models.Model):
         ordering = ["-created", "-pk"]
         verbose_name = _("image")
         verbose_name_plural = _("images")
-        indexes = [models.Index(fields=["state", "state_changed"]), models.Index(fields=["-created", "-id"])]
+        permissions = [("purge_cache", _("Can purge caches"))]
+        indexes = [
+            models.Index(fields=["state", "state_changed"]),
+            models.Index(fields=["-created", "-id"]),
+            # What lists are filtered and sorted by: a page is read from one of these, however many images there are.
+            models.Index(fields=["state", "-created", "-id"], name="image_by_state"),
+            models.Index(fields=["store", "-created", "-id"], name="image_by_store"),
+            models.Index(fields=["source_format", "-created", "-id"], name="image_by_format"),
+            models.Index(fields=["collection", "identifier"], name="image_in_collection"),
+            models.Index(fields=["modified", "id"], name="image_by_modified"),
+            models.Index(fields=["label", "id"], name="image_by_label"),
+            models.Index(fields=["width", "id"], name="image_by_width"),
+            models.Index(fields=["rights"], name="image_by_rights"),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="image_has_one_source",
@@ -119,3 +171,10 @@ class Image(models.Model):
 
     def __str__(self) -> str:
         return self.label or self.identifier
+
+    @property
+    def effective_copy_policy(self) -> CopyPolicy:
+        """Its own, or that of its collection."""
+        if self.service_copy_policy != ImageCopyPolicy.INHERIT:
+            return CopyPolicy(self.service_copy_policy)
+        return CopyPolicy.NEVER if self.collection is None else CopyPolicy(self.collection.service_copy_policy)

@@ -11,8 +11,9 @@ class Tiling(models.Model):
     an older row is rebuilt instead of misread. `etag` pins the bytes that were described. `index` says where the pieces
     of a TIFF lie (`images.indexes.tiff.index.TiffIndex`) or the packets of a JPEG 2000 source
     (`images.indexes.jp2.packet_index.PacketIndex`), with a schema number of its own; NULL where there is nothing to
-    say. It is written together with a new version and never without: what is answered with it may have other bytes.
-    It may be long, so queries leave it out (`defer`) unless they need it.
+    say. That of a TIFF is written together with a new version: what is answered with it may have other bytes than
+    what is answered without. It may be replaced by one of a later schema that finds the same; that of JPEG 2000 by any,
+    since answers stay bit for bit the same. It may be long, so queries leave it out (`defer`) unless they need it.
     """
 
     SCHEMA = 1

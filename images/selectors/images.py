@@ -1,25 +1,43 @@
 """Reads of image records. Nothing here writes, and no ORM object leaves on the way to an IIIF answer."""
 
-import threading
-import time
-from collections import OrderedDict
-from dataclasses import dataclass
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from django.core.paginator import Paginator
+from django.conf import settings
+from django.core.files.storage import InvalidStorageError
 from django.core.signals import setting_changed
-from django.db import DatabaseError
-from django.db.models import Q, QuerySet
+from django.db import DatabaseError, transaction
+from django.dispatch import receiver
 
+from caching.breaker import Breaker
+from caching.bus import get_bus, news_missed, news_received
 from images.conf import conf
+from images.iiif.capabilities import Capabilities
 from images.iiif.geometry import Size
 from images.iiif.limits import Limits
 from images.indexes.description import SourceDescription
-from images.models import Image, ImageState, StoreKind, Tiling
+from images.models import CopyPolicy, Image, ServiceCopy, ServiceCopyState, Tiling
+from images.selectors.last_known import bury_record, forget_record, is_buried, recall_record, remember_record
+from images.selectors.memo import RecordMemo
+from images.selectors.profiles import (
+    ServedProfile,
+    capabilities_within,
+    default_profile_as_json,
+    find_effective_profile,
+    narrowed_limits,
+    served_profile,
+)
+from images.selectors.stores import store_location, url_location
 from images.sources.location import Location
+from images.sources.stored import stored_location
 
-_MEMO_ENTRIES = 4096  # a few KB each
+logger = logging.getLogger(__name__)
+
+_RECORDS, _EVERY_RECORD = "records", "every-record"
 
 
 class ImageNotFoundError(LookupError):
@@ -37,7 +55,12 @@ class ImageNotReadyError(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class ServedImage:
-    """All that an answer needs to know of an image, as of one version. `modified` is when that version was indexed."""
+    """All that an answer needs to know of an image, as of one version. `modified` is when that version was indexed.
+
+    `copy` is the same image as its service copy has it, if there is one of this version: with other `description`,
+    `location` and `etag`, and a `copy_fingerprint`, which only copies have. `wants_copy`: one is to be made as soon as
+    the image is looked at. `information` is what is added to info.json, of the profile and of the image.
+    """
 
     pk: int
     uuid: str
@@ -55,184 +78,220 @@ class ServedImage:
     attribution: str
     metadata: tuple[tuple[str, str], ...]
     limits: Limits
+    profile: ServedProfile
+    information: Mapping[str, Any] = field(default_factory=dict)
+    copy: "ServedImage | None" = None
+    copy_fingerprint: str = ""
+    wants_copy: bool = False
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What is answered for this image: its profile's, under its own limits."""
+        return capabilities_within(self.profile.capabilities, self.limits)
 
 
-@dataclass(frozen=True, slots=True)
-class ImageCard:
-    """What a list shows of an image; `width` and `height` are pixels, or None while they are unknown."""
-
-    identifier: str
-    label: str
-    state: str
-    width: int | None
-    height: int | None
-    source_format: str
-    error_detail: str
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class GalleryPage:
-    cards: tuple[ImageCard, ...]
-    page: int
-    pages: int
-    total: int
-
-
-class _Memo:
-    """What this process knows of records: for some seconds, and for longer only while the database is down."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._entries: OrderedDict[str, tuple[float, ServedImage]] = OrderedDict()
-
-    def get(self, identifier: str, max_age_seconds: float) -> ServedImage | None:
-        with self._lock:
-            entry = self._entries.get(identifier)
-        if entry is None or time.monotonic() - entry[0] > max_age_seconds:
-            return None
-        return entry[1]
-
-    def put(self, served: ServedImage) -> None:
-        with self._lock:
-            self._entries[served.identifier] = (time.monotonic(), served)
-            self._entries.move_to_end(served.identifier)
-            if len(self._entries) > _MEMO_ENTRIES:
-                self._entries.popitem(last=False)
-
-    def discard(self, identifier: str) -> None:
-        with self._lock:
-            self._entries.pop(identifier, None)
-
-    def clear(self, **_kwargs: object) -> None:
-        with self._lock:
-            self._entries.clear()
-
-
-_memo = _Memo()
+_memo: RecordMemo[ServedImage] = RecordMemo(
+    lambda known, served: known == served and known.location.is_fetched_like(served.location)
+)
 setting_changed.connect(_memo.clear, dispatch_uid="images.selectors.memo")
+_database = Breaker(failures=1, rest_seconds=1.0)
+"""Open while the database does not answer: what is known is then served without asking."""
 
 
 def forget_served_image(identifier: str) -> None:
-    """Drop what this process remembers of an image; other processes do so within IIIF_SERVED_IMAGE_TTL."""
+    """Drop what is remembered of an image: here at once, and everywhere when the transaction that runs is committed."""
     _memo.discard(identifier)
+    transaction.on_commit(partial(_tell_all, identifier))
+
+
+def forget_deleted_image(identifier: str, uuid: str) -> None:
+    """The same for an image that is deleted: it does not come back while the database is down."""
+    forget_served_image(identifier)
+    transaction.on_commit(partial(bury_record, uuid))
+
+
+def forget_served_images() -> None:
+    """The same for all images: something changed that many of them hang on."""
+    _memo.expire()
+    transaction.on_commit(partial(get_bus().publish, _EVERY_RECORD))
+
+
+def _tell_all(identifier: str) -> None:
+    forget_record(identifier)
+    get_bus().publish(_RECORDS, identifier)
+
+
+@receiver(news_received, dispatch_uid="images.selectors.news_received")
+def _hear(topic: str, names: Sequence[str], **_kwargs: object) -> None:
+    if topic == _EVERY_RECORD:
+        _memo.expire()
+    elif topic == _RECORDS:
+        for identifier in names:
+            _memo.discard(identifier)
+
+
+@receiver(news_missed, dispatch_uid="images.selectors.news_missed")
+def _trust_nothing(**_kwargs: object) -> None:
+    _memo.expire()
 
 
 def get_served_image(identifier: str) -> ServedImage:
     """The current version of an image, memoised; one query at most.
 
-    Raises ImageNotFoundError, ImageNotReadyError; DatabaseError only for images that this process has never served.
+    Raises ImageNotFoundError, ImageNotReadyError; DatabaseError only for images that neither this process nor, in
+    Redis, any other knows.
     """
     served = _memo.get(identifier, conf.served_image_ttl_seconds)
     if served is not None:
         return served
+    if _memo.is_unknown(identifier, conf.unknown_image_ttl_seconds):
+        raise _not_found(identifier)
+    if _database.is_open and not _database.allows() and (served := _find_stale(identifier)) is not None:
+        return served
+    return _ask(identifier)
+
+
+def _ask(identifier: str) -> ServedImage:
+    get_bus().listen()
+    moment = _memo.moment()
     try:
-        served = _read_served_image(identifier)
+        image = _read_image(identifier)
     except DatabaseError:
-        stale = _memo.get(identifier, float("inf"))
+        _database.note_failure()
+        stale = _find_stale(identifier)
         if stale is None:
             raise
         return stale
+    _database.note_success()
+    if image is None:
+        _memo.put_unknown(identifier, moment)
+        raise _not_found(identifier)
+    try:
+        served = _served(image)
     except LookupError:
         _memo.discard(identifier)
         raise
-    _memo.put(served)
-    return served
+    remembered = _memo.put(identifier, served, moment)
+    if remembered is served:  # it is new here, or has changed
+        remember_record(image)
+    return remembered
 
 
-def _read_served_image(identifier: str) -> ServedImage:
-    images = Image.objects.select_related("tiling", "store").defer("tiling__index")
-    image = images.filter(identifier=identifier).first()
-    if image is None:
-        raise ImageNotFoundError(f"There is no image {identifier!r}.")
+def is_served_image_current(served: ServedImage) -> bool:
+    """Whether the record still says what was read of it; one query, whatever is remembered. Raises DatabaseError."""
+    image = _read_image(served.identifier)
+    try:
+        return image is not None and _served(image) == served
+    except LookupError:
+        return False
+
+
+def _find_stale(identifier: str) -> ServedImage | None:
+    """The image as it was last known, here or by others."""
+    served = _memo.get_stale(identifier)
+    if served is not None and is_buried(served.uuid, otherwise=False):  # while this process could not hear of it
+        _memo.discard(identifier)
+        served = None
+    if served is None:
+        image = recall_record(identifier)
+        served = None if image is None else _served(image)
+    return None if served is None else _memo.put(identifier, served)
+
+
+def _not_found(identifier: str) -> ImageNotFoundError:
+    return ImageNotFoundError(f"There is no image {identifier!r}.")
+
+
+def find_remembered_image(identifier: str) -> ServedImage | None:
+    """The same without a query: None where this process has to ask again. While nothing changes, the same object."""
+    return _memo.get(identifier, conf.served_image_ttl_seconds)
+
+
+def _read_image(identifier: str) -> Image | None:
+    """The record with its relations; its `profile` is the one that holds for it, be it that of another."""
+    images = Image.objects.select_related(
+        "tiling", "store", "collection", "collection__profile", "profile", "service_copy"
+    )
+    images = images.defer("tiling__index", "service_copy__index")
+    image: Any = images.annotate(default_profile=default_profile_as_json()).filter(identifier=identifier).first()
+    if image is not None:
+        image._state.fields_cache["profile"] = find_effective_profile(image, image.default_profile)  # noqa: SLF001
+    return image  # type: ignore[no-any-return]
+
+
+def _served(image: Image) -> ServedImage:
+    """Raises ImageNotReadyError."""
+    identifier = image.identifier
     tiling = getattr(image, "tiling", None)
     if tiling is None or tiling.schema != Tiling.SCHEMA or tiling.version != image.version:
         raise ImageNotReadyError(identifier, image.state, image.error_detail)
     if image.error_code == "quarantined":
         raise ImageNotReadyError(identifier, image.state, image.error_detail)
     description = SourceDescription.from_json(tiling.description)
-    return ServedImage(
+    copy: ServiceCopy | None = getattr(image, "service_copy", None)
+    profile = served_profile(image.profile)
+    tile_size = profile.tile_size
+    served = ServedImage(
         pk=image.pk,
         uuid=image.uuid.hex,
         identifier=image.identifier,
         version=image.version,
         full=Size(description.width, description.height),
-        tile=Size(tiling.tile_width, tiling.tile_height),
+        tile=Size(tile_size, tile_size) if tile_size else Size(tiling.tile_width, tiling.tile_height),
         description=description,
         location=image_location(image),
         etag=tiling.etag,
         modified=tiling.created,
         record_modified=image.modified,
         label=image.label,
-        rights=image.rights,
-        attribution=image.attribution,
-        metadata=_metadata_pairs(image.metadata),
-        limits=_narrowed(conf.limits, image),
+        rights=image.rights or profile.rights,
+        attribution=image.attribution or profile.attribution,
+        metadata=metadata_pairs(image.metadata),
+        limits=image_limits(image, profile),
+        profile=profile,
+        information={**profile.information, **image.information},
+        wants_copy=image.effective_copy_policy == CopyPolicy.ON_FIRST_VIEW
+        and (copy is None or copy.version != image.version),
+    )
+    return served if copy is None else replace(served, copy=_served_copy(served, copy))
+
+
+def _served_copy(served: ServedImage, copy: ServiceCopy) -> ServedImage | None:
+    is_ready = copy.state == ServiceCopyState.READY and copy.schema == ServiceCopy.SCHEMA
+    if (
+        not is_ready
+        or copy.description is None
+        or copy.version != served.version
+        or copy.storage not in settings.STORAGES
+    ):
+        return None
+    try:
+        location = stored_location(copy.storage, copy.name)
+    except InvalidStorageError as error:
+        logger.warning("The service copy of image %s cannot be served: %s", served.identifier, error)
+        return None
+    return replace(
+        served,
+        description=SourceDescription.from_json(copy.description),
+        location=location,
+        etag=copy.etag,
+        copy_fingerprint=copy.encoding,
+        wants_copy=False,
     )
 
 
 def image_location(image: Image) -> Location:
-    """Where the source of a record lies."""
-    if image.store is None:
-        return Location(kind="http", root="", key=image.url, options=conf.http_source_options)
-    options = conf.http_source_options if image.store.kind == StoreKind.HTTP else {}
-    return Location(kind=image.store.kind, root=image.store.root, key=image.key, options=options)
+    """Where the source of a record lies. Raises SourceError where its store names a storage that there is not."""
+    return url_location(image.url) if image.store is None else store_location(image.store, image.key)
 
 
-def _metadata_pairs(metadata: Any) -> tuple[tuple[str, str], ...]:
+def metadata_pairs(metadata: Any) -> tuple[tuple[str, str], ...]:
     if not isinstance(metadata, list):
         return ()
     return tuple((str(row.get("label", "")), str(row.get("value", ""))) for row in metadata if isinstance(row, dict))
 
 
-def _narrowed(limits: Limits, image: Image) -> Limits:
-    def smaller(first: int | None, second: int | None) -> int | None:
-        return min((value for value in (first, second) if value is not None), default=None)
-
+def image_limits(image: Image, profile: ServedProfile) -> Limits:
+    """The smaller of the profile's and the image's own."""
     own = Limits(max_width=image.max_width, max_height=image.max_height, max_area=image.max_area)
-    width = smaller(limits.max_width, own.max_width)
-    height = smaller(limits.effective_max_height, own.effective_max_height)
-    area = smaller(limits.max_area, own.max_area)
-    return Limits(max_width=width, max_height=None if height == width else height, max_area=area)
-
-
-def list_gallery(page: int, per_page: int, search: str = "") -> GalleryPage:
-    """One page of the gallery, newest first; a page number out of range gives the nearest one."""
-    images: QuerySet[Image] = Image.objects.order_by("-created", "-pk")
-    if search:
-        images = images.filter(Q(identifier__icontains=search) | Q(label__icontains=search))
-    paginator = Paginator(images, per_page)
-    current = paginator.get_page(page)
-    return GalleryPage(
-        cards=tuple(image_card(image) for image in current),
-        page=current.number,
-        pages=paginator.num_pages,
-        total=paginator.count,
-    )
-
-
-def list_unfinished(limit: int = 100) -> tuple[ImageCard, ...]:
-    """Cards of images that are waiting or being read, newest first."""
-    unfinished = Image.objects.filter(state__in=(ImageState.PENDING, ImageState.PROCESSING)).order_by("-created", "-pk")
-    return tuple(image_card(image) for image in unfinished[:limit])
-
-
-def get_card(identifier: str) -> ImageCard:
-    """Raises ImageNotFoundError."""
-    image = Image.objects.filter(identifier=identifier).first()
-    if image is None:
-        raise ImageNotFoundError(f"There is no image {identifier!r}.")
-    return image_card(image)
-
-
-def image_card(image: Image) -> ImageCard:
-    return ImageCard(
-        identifier=image.identifier,
-        label=image.label or image.identifier,
-        state=image.state,
-        width=image.width,
-        height=image.height,
-        source_format=image.source_format,
-        error_detail=image.error_detail,
-        version=image.version,
-    )
+    return narrowed_limits(profile.capabilities.limits, own)

@@ -10,23 +10,22 @@ from urllib.parse import unquote, urlsplit
 from django.core.exceptions import ValidationError
 
 from images.models import Collection, Image, ImageState, Store
+from images.queue import Queue
 from images.services.ingest import IngestRetryError, image_ingest
 from images.services.registration import (
     IdentifierTakenError,
     SourceReference,
-    UploadTooLargeError,
     image_register,
     image_reingest,
     image_save,
     upload_store,
     validation_messages,
 )
-from images.services.stores import store_for_folder
+from images.services.stores import SUFFIXES, store_for_folder, store_list_images
+from images.services.uploads import UploadTooLargeError
+from images.sources.errors import SourceError
 from images.sources.filesystem import list_files
 
-SUFFIXES = frozenset({".tif", ".tiff", ".svs", ".jp2", ".jpx", ".jpf", ".j2k", ".j2c", ".jpc", ".jhc", ".jph"} | {
-    ".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif"
-})  # fmt: skip
 _CSV_HEADERS = (("identifier", "source"), ("source_id", "alternate_id"))
 _COPY_BYTES = 1_048_576
 _WAIT_SECONDS = 0.2
@@ -101,7 +100,8 @@ def _replaced(item: BulkItem, **values: str | bool) -> BulkItem:
 
 def _expand(source: str, store: str | None) -> Iterator[BulkItem]:
     if store is not None:
-        yield BulkItem(identifier=source, name=source, store=store, key=source)
+        keys = _keys_below(store, source) if source.endswith("/") else (source,)
+        yield from (BulkItem(identifier=key, name=key, store=store, key=key) for key in keys)
         return
     if source.startswith(("http://", "https://")):
         yield BulkItem(identifier=_name_in_url(source), name=source.partition("?")[0], url=source)
@@ -120,6 +120,16 @@ def _expand(source: str, store: str | None) -> Iterator[BulkItem]:
         yield BulkItem(identifier=path.name, name=source, path=path, root=path.parent)
     else:
         raise BulkError(f"There is no file or folder {source!r}.")
+
+
+def _keys_below(store: str, folder: str) -> list[str]:
+    try:
+        keys = list(store_list_images(Store.objects.get(name=store), folder))
+    except SourceError as error:
+        raise BulkError(f"The store {store!r} cannot be listed: {error.detail}") from error
+    if not keys:
+        raise BulkError(f"There are no images below {folder!r} in the store {store!r}.")
+    return keys
 
 
 def _name_in_url(url: str) -> str:
@@ -151,7 +161,7 @@ def _rows(csv_file: Path, store: str | None) -> Iterator[BulkItem]:
         yield _replaced(items[0], identifier=name)
 
 
-def ingest_item(item: BulkItem, *, queue: bool) -> Outcome:
+def ingest_item(item: BulkItem, *, queue: bool | Queue) -> Outcome:
     """Register one image; with `queue` a worker reads it. Another source of its identifier goes only by `replace`."""
     try:
         registration = image_register(
@@ -168,7 +178,7 @@ def ingest_item(item: BulkItem, *, queue: bool) -> Outcome:
     return Outcome(pk=registration.image.pk)
 
 
-def _read_again(image: Image, fields: dict[str, object], *, queue: bool) -> None:
+def _read_again(image: Image, fields: dict[str, object], *, queue: bool | Queue) -> None:
     """What is ingested once more is read once more: its file may have been mended or replaced."""
     for name, value in fields.items():
         setattr(image, name, value)

@@ -5,7 +5,10 @@ import json
 from typing import Any
 
 from images.conf import conf
+from images.iiif.extras import parse_extras
+from images.iiif.geometry import Size
 from images.iiif.information import ImageInformation
+from images.iiif.thumbnails import listed_sizes, thumbnail_sizes
 from images.iiif.tiles import level_sizes, tile_set
 from images.iiif.version import ApiVersion
 from images.selectors.images import ServedImage
@@ -13,18 +16,25 @@ from images.selectors.images import ServedImage
 
 def image_information(served: ServedImage, uri: str) -> ImageInformation:
     """All that info.json needs; `uri` is the public base URI of the image's service."""
-    capabilities = conf.capabilities_within(served.limits)
+    capabilities = served.capabilities
     tiles = tile_set(served.full, served.tile, capabilities.limits)
-    return ImageInformation(
+    information = ImageInformation(
         uri=uri,
         full=served.full,
-        sizes=level_sizes(served.full, tiles.scale_factors, capabilities.limits),
+        sizes=_sizes(served, tiles.scale_factors),
         tiles=(tiles,),
         capabilities=capabilities,
         is_grayscale=served.description.is_grayscale,
         rights=served.rights,
         attribution=served.attribution,
     )
+    return parse_extras(served.information).add_to(information)
+
+
+def _sizes(served: ServedImage, scale_factors: tuple[int, ...]) -> tuple[Size, ...]:
+    levels = level_sizes(served.full, scale_factors, served.limits)
+    thumbnails = thumbnail_sizes(served.full, conf.thumbnail_boxes, served.limits)
+    return listed_sizes(levels, thumbnails, scale_factors)
 
 
 def information_body(document: dict[str, Any]) -> bytes:
@@ -40,9 +50,14 @@ def information_etag(served: ServedImage, uri: str, api_version: ApiVersion, med
         uri,
         str(int(api_version)),
         media_type,
-        repr(sorted(conf.capabilities.features)),
-        repr(sorted(conf.capabilities.formats)),
-        repr(sorted(conf.capabilities.qualities)),
+        repr(sorted(served.capabilities.features)),
+        repr(sorted(served.capabilities.formats)),
+        repr(sorted(served.capabilities.qualities)),
         repr(served.limits),
+        repr(served.tile),
+        served.rights,
+        served.attribution,
+        json.dumps(served.information, sort_keys=True),
+        repr(conf.thumbnail_boxes),
     ]
     return f'"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]}"'

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,6 +22,8 @@ from images.indexes.tiff.index import TiffIndex, describe_and_index
 from images.models import Image, ImageState, Tiling
 from images.queue import enqueue
 from images.selectors.images import forget_served_image, image_location
+from images.services.activities import activity_record
+from images.services.copy_policy import copy_concerns
 from images.services.decoding import get_runner
 from images.services.indexing import index_source
 from images.services.proof import prove, source_data
@@ -31,9 +34,9 @@ from images.sources.registry import open_source
 logger = logging.getLogger(__name__)
 
 _HEAD_BYTES = 64
-_REQUEUE_AT_ONCE = 500  # a tick of beat a minute; more would only wait in the broker instead of in the database
-_LOOK_AGAIN = timedelta(hours=1)
-_RECOVERABLE = ("source_not_found", "source_unreachable", "source_forbidden")
+GIVEN_UP = ("poison", "quarantined")
+"""Codes of images that ended what read them: the same bytes would do it again."""
+
 _NATIVE_TILE_PIXELS = range(128, 1025)  # smaller means too many requests, larger too much for one
 
 
@@ -62,14 +65,28 @@ def image_ingest(pk: int) -> Image | None:
     try:
         facts = _read_source(image)
     except (IndexingError, SourceError, DecodeError) as error:
-        if _is_transient(error) and image.attempts < conf.ingest_attempts:
-            _finish(image, state=ImageState.PENDING)
-            raise IngestRetryError(str(error)) from error
-        _fail(image, error)
+        _give_up_or_try_again(image, error)
     else:
         _commit(image, facts)
     forget_served_image(image.identifier)
     return Image.objects.filter(pk=pk).first()
+
+
+def _give_up_or_try_again(image: Image, error: IndexingError | SourceError | DecodeError) -> None:
+    """Raises IngestRetryError where a later try may go better, unless this source has ended enough decoders."""
+    deaths = image.decoder_deaths
+    if isinstance(error, DecoderDiedError):
+        deaths += 1 if deaths else 2  # the pool asks twice at first
+    if deaths < conf.quarantine_deaths:
+        if _is_transient(error) and image.attempts < conf.ingest_attempts:
+            image_finish(image, state=ImageState.PENDING, decoder_deaths=deaths)
+            raise IngestRetryError(str(error)) from error
+        _fail(image, error)
+        return
+    logger.error("Image %s is quarantined after %d decoder deaths", image.identifier, deaths)
+    detail = "Reading this image kept ending its decoder; it is out of service until it is read again."
+    quarantined = {"error_code": "quarantined", "error_detail": detail, "error_technical": repr(error)}
+    image_finish(image, state=ImageState.FAILED, decoder_deaths=deaths, **quarantined)
 
 
 def image_refresh(pk: int) -> bool:
@@ -91,46 +108,18 @@ def image_refresh(pk: int) -> bool:
             logger.warning("The source of image %s cannot be read: %s", image.identifier, error)
             return False
         etag = ""
-    if tiling is not None and tiling.etag == etag and image.state == ImageState.READY:
+    Image.objects.filter(pk=pk).update(checked=timezone.now())
+    known = "" if tiling is None else tiling.etag
+    if image.state == ImageState.READY and etag == known:
         return False
+    if image.error_code in GIVEN_UP and etag and etag == (image.quarantined_etag or known):
+        return False  # the same bytes would do the same; who thinks otherwise has them read again by hand
     changed = Image.objects.filter(pk=pk, state__in=(ImageState.READY, ImageState.FAILED)).update(
-        state=ImageState.PENDING, state_changed=timezone.now(), attempts=0
+        state=ImageState.PENDING, state_changed=timezone.now(), attempts=0, decoder_deaths=0
     )
     if changed:
         image_ingest(pk)
     return True
-
-
-def images_requeue_stalled() -> int:
-    """Queue again what has waited or been worked at for too long: a broker or worker died. Returns how many."""
-    stalled_before = timezone.now() - timedelta(seconds=conf.stalled_seconds)
-    stalled = Image.objects.filter(
-        state__in=(ImageState.PENDING, ImageState.PROCESSING), state_changed__lt=stalled_before
-    )
-    for image in stalled.filter(attempts__gte=conf.ingest_attempts)[:1000]:
-        detail = f"The server stopped {image.attempts} times while it was reading this image."
-        _finish(image, state=ImageState.FAILED, error_code="poison", error_detail=detail, error_technical="")
-    requeued = list(stalled.filter(attempts__lt=conf.ingest_attempts).values_list("pk", flat=True)[:_REQUEUE_AT_ONCE])
-    Image.objects.filter(pk__in=requeued).update(state=ImageState.PENDING, state_changed=timezone.now())
-    fresh = _outdated() + _recoverable()
-    Image.objects.filter(pk__in=fresh).update(state=ImageState.PENDING, state_changed=timezone.now(), attempts=0)
-    requeued += fresh
-    for pk in requeued:
-        enqueue("images.ingest", pk)
-    return len(requeued)
-
-
-def _outdated() -> list[int]:
-    """Images that were indexed by an older version of this program, in a form that is no longer read."""
-    outdated = Image.objects.filter(state=ImageState.READY, tiling__schema__lt=Tiling.SCHEMA)
-    return list(outdated.values_list("pk", flat=True)[:_REQUEUE_AT_ONCE])
-
-
-def _recoverable() -> list[int]:
-    """Images that failed because their source could not be had: a share that was away comes back by itself."""
-    before = timezone.now() - _LOOK_AGAIN
-    failed = Image.objects.filter(state=ImageState.FAILED, error_code__in=_RECOVERABLE, state_changed__lt=before)
-    return list(failed.values_list("pk", flat=True)[:_REQUEUE_AT_ONCE])
 
 
 def _claim(pk: int) -> Image | None:
@@ -148,6 +137,8 @@ def _claim(pk: int) -> Image | None:
 def _read_source(image: Image) -> SourceFacts:
     with open_source(image_location(image)) as reader:
         stat = reader.stat()
+        if image.attempts > 1:  # should they be given up, it is these bytes
+            Image.objects.filter(pk=image.pk).update(quarantined_etag=stat.etag)
         if stat.byte_size == 0:
             raise IndexingError("The file is empty.", code="not_an_image")
         if stat.byte_size > conf.source_max_bytes:
@@ -157,15 +148,16 @@ def _read_source(image: Image) -> SourceFacts:
         if source_format not in conf.source_formats:
             detail = f"Sources in the format {source_format} are switched off on this server."
             raise IndexingError(detail, code="not_supported")
-        description, tiles = _describe(source_format, reader, stat)
-        prove(description, reader)
+        once = {"once": True} if image.decoder_deaths else {}
+        description, tiles = _describe(source_format, reader, stat, once)
+        prove(description, reader, once)
         description, packets = index_source(description, reader)
         reader.verify()
         return SourceFacts(stat, description, tiles.to_bytes() if tiles is not None else packets)
 
 
 def _describe(
-    source_format: SourceFormat, reader: ByteReader, stat: SourceStat
+    source_format: SourceFormat, reader: ByteReader, stat: SourceStat, once: Mapping[str, bool]
 ) -> tuple[SourceDescription, TiffIndex | None]:
     def read(start: int, length: int) -> bytes:
         length = max(0, min(length, stat.byte_size - start))
@@ -176,7 +168,7 @@ def _describe(
     if source_format is SourceFormat.TIFF:
         return run_parser(describe_and_index(stat.byte_size, conf.source_limits), read)
     with source_data(reader) as data:
-        found = json.loads(get_runner().run({"kind": "inspect", "format": source_format.value}, data).read())
+        found = json.loads(get_runner().run({"kind": "inspect", "format": source_format.value, **once}, data).read())
     description = describe_inspected(source_format, found)
     _require_pixels(description)
     return description, None
@@ -202,12 +194,13 @@ def _commit(image: Image, facts: SourceFacts) -> None:
         if current is None:
             return  # it was deleted meanwhile
         version = current + 1
-        committed = _finish(
+        committed = image_finish(
             image,
             state=ImageState.READY,
             version=version,
             attempts=0,
             decoder_deaths=0,
+            quarantined_etag="",
             width=description.width,
             height=description.height,
             source_format=description.source_format.value,
@@ -218,6 +211,7 @@ def _commit(image: Image, facts: SourceFacts) -> None:
         )
         if not committed:
             return  # another worker took over in the meantime
+        activity_record(image.pk)
         Tiling.objects.update_or_create(
             image_id=image.pk,
             defaults={
@@ -231,7 +225,11 @@ def _commit(image: Image, facts: SourceFacts) -> None:
                 "created": _source_time(facts.stat, now),
             },
         )
+        if current:
+            enqueue("images.discard_derivatives", image.uuid.hex, version)
         enqueue("images.thumbnails", image.pk)
+        if copy_concerns(image.pk):
+            enqueue("images.service_copy_settle", image.pk)
 
 
 def _source_time(_stat: SourceStat, now: datetime) -> datetime:
@@ -239,10 +237,14 @@ def _source_time(_stat: SourceStat, now: datetime) -> datetime:
 
 
 def _tile_size(description: SourceDescription) -> tuple[int, int]:
-    """The source's own tiles where viewers can use them (square, neither tiny nor huge), else IIIF_TILE_SIZE."""
+    """The source's own tiles where viewers can use them (square, neither tiny nor huge), else IIIF_TILE_SIZE.
+
+    Parts of a JPEG 2000 tile are decoded alone, so large ones need not be asked for whole.
+    """
     level = description.levels[0]
     native = level.tile_width
-    if native and native == level.tile_height and native in _NATIVE_TILE_PIXELS:
+    is_large = description.source_format is SourceFormat.JP2 and native is not None and native > conf.tile_size
+    if native and native == level.tile_height and native in _NATIVE_TILE_PIXELS and not is_large:
         return native, native
     return conf.tile_size, conf.tile_size
 
@@ -259,7 +261,7 @@ def _is_transient(error: Exception) -> bool:
 def _fail(image: Image, error: IndexingError | SourceError | DecodeError) -> None:
     logger.warning("Image %s could not be ingested: %s", image.identifier, error)
     with transaction.atomic():
-        failed = _finish(
+        failed = image_finish(
             image,
             state=ImageState.FAILED,
             error_code=error.code,
@@ -271,7 +273,7 @@ def _fail(image: Image, error: IndexingError | SourceError | DecodeError) -> Non
             Tiling.objects.filter(image_id=image.pk).delete()
 
 
-def _finish(image: Image, **values: object) -> bool:
+def image_finish(image: Image, **values: object) -> bool:
     """Write the outcome, unless the image was taken over since it was claimed. False where it was."""
     owned = Image.objects.filter(pk=image.pk, state=image.state, state_changed=image.state_changed)
     now = timezone.now()

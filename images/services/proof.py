@@ -1,6 +1,6 @@
 """Proof that a source can be decoded: headers alone prove nothing (reliability: success with grey pixels)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from images.conf import conf
@@ -28,10 +28,10 @@ def source_data(reader: ByteReader) -> Iterator[SourceData]:
         yield SourceData(data=reader.read(0, length))
 
 
-def prove(description: SourceDescription, reader: ByteReader) -> None:
+def prove(description: SourceDescription, reader: ByteReader, once: Mapping[str, bool]) -> None:
     """Decode the whole image small and, where regions are cheap, its four corners at full size.
 
-    Raises DecodeError where any of it fails.
+    `once`: {"once": True} for what has ended decoders before. Raises DecodeError where any of it fails.
     """
     full = Size(description.width, description.height)
     regions = [(Region(0, 0, full.width, full.height), _confined(full, _OVERVIEW_PIXELS))]
@@ -49,7 +49,7 @@ def prove(description: SourceDescription, reader: ByteReader) -> None:
                 format="jpg",
                 options=EncodeOptions(),
             )
-            job = {"kind": "render", "plan": plan(description, request, memory_limit=limit).to_json()}
+            job = {"kind": "render", "plan": plan(description, request, memory_limit=limit).to_json(), **once}
             for _chunk in get_runner().run(job, data).chunks:
                 pass
 

@@ -1,28 +1,29 @@
 """Registering images: a record in state pending, and a task that reads its source."""
 
-import os
 import time
-import uuid
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from images.conf import conf
 from images.models import Image, ImageState, Store
-from images.queue import enqueue
+from images.queue import Queue, enqueue
 from images.selectors.images import forget_served_image
+from images.services import upload_storage
 from images.services.stores import UPLOADS, store_for_folder, store_for_uploads
+from images.services.uploads import UploadSink
 
 _ORPHAN_SECONDS = 86_400  # longer than any upload and its registration take
 
 
-_SOURCE_FIELDS = ("store", "key", "url")
+SOURCE_FIELDS = frozenset({"store", "key", "url"})
 _PENDING_FIELDS = (
     "state",
     "state_changed",
@@ -47,10 +48,6 @@ class IdentifierTakenError(ValueError):
     """The identifier is registered with another source."""
 
 
-class UploadTooLargeError(ValueError):
-    """The upload is larger than IIIF_UPLOAD_MAX_BYTES."""
-
-
 @dataclass(frozen=True, slots=True)
 class Registration:
     """The record, and whether it was made or given another source (False: it was there just so)."""
@@ -64,10 +61,10 @@ def image_register(
     source: SourceReference,
     *,
     replace: bool = False,
-    queue: bool = True,
+    queue: bool | Queue = True,
     **fields: Any,
 ) -> Registration:
-    """Register `source` under `identifier` and queue its ingest.
+    """Register `source` under `identifier` and queue its ingest, in a certain queue where `queue` names one.
 
     `fields`: label, rights, attribution, metadata, collection.
 
@@ -81,53 +78,63 @@ def image_register(
 
 
 def _register(
-    identifier: str, source: SourceReference, fields: Mapping[str, Any], *, replace: bool, queue: bool
+    identifier: str, source: SourceReference, fields: Mapping[str, Any], *, replace: bool, queue: bool | Queue
 ) -> Registration:
     with transaction.atomic():
-        image = Image.objects.select_for_update().filter(identifier=identifier).first()
+        image = _locked(identifier)
         if image is not None and _has_source(image, source):
             return Registration(image, changed=False)
         if image is not None and not replace:
-            raise IdentifierTakenError(f"The identifier {identifier!r} is taken by another source.")
+            text = _("The identifier %(identifier)r is taken by another source.")
+            raise IdentifierTakenError(text % {"identifier": identifier})
         image = image or Image(identifier=identifier)
         image.store, image.key, image.url = source.store, source.key, source.url
         for name, value in fields.items():
             setattr(image, name, value)
         image.full_clean(validate_unique=False)
-        image_save(image, {*_SOURCE_FIELDS, *fields}, queue=queue)
+        image_save(image, {*SOURCE_FIELDS, *fields}, queue=queue)
     return Registration(image, changed=True)
 
 
-def image_save(image: Image, changed: Collection[str], *, queue: bool = True) -> None:
+def _locked(identifier: str) -> Image | None:
+    if "\x00" in identifier:
+        return None  # no record has such a name, and PostgreSQL refuses the question
+    return Image.objects.select_for_update().filter(identifier=identifier).first()
+
+
+def image_save(image: Image, changed: Collection[str], *, queue: bool | Queue = True) -> None:
     """Save the `changed` fields of a record; where its source is among them, or it is new, queue its ingest.
 
     Nothing else is written: an instance that was read a while ago must not put back the version that a worker has
     committed meanwhile.
     """
     is_new = image._state.adding  # noqa: SLF001 - Django documents it
-    moved = is_new or not {*_SOURCE_FIELDS}.isdisjoint(changed)
+    moved = is_new or not SOURCE_FIELDS.isdisjoint(changed)
     written = {*changed, "modified"}
     if moved:
-        _mark_pending(image)
+        image_mark_pending(image)
         written |= {*_PENDING_FIELDS}
     image.save(update_fields=None if is_new else written)
     if moved and queue:
-        enqueue("images.ingest", image.pk)
+        enqueue("images.ingest", image.pk, queue=queue if isinstance(queue, Queue) else None)
+    if not is_new and not {"service_copy_policy", "collection"}.isdisjoint(changed):
+        enqueue("images.service_copy_settle", image.pk)
     transaction.on_commit(partial(forget_served_image, image.identifier))
 
 
-def image_reingest(pk: int, *, queue: bool = True) -> None:
+def image_reingest(pk: int, *, queue: bool | Queue = True) -> None:
     """Read the source again, whatever its state; the version that is served stays until a new one is committed."""
     with transaction.atomic():
         image = Image.objects.select_for_update().get(pk=pk)
-        _mark_pending(image)
+        image_mark_pending(image)
         image.save(update_fields={*_PENDING_FIELDS, "modified"})
         if queue:
-            enqueue("images.ingest", pk)
+            enqueue("images.ingest", pk, queue=queue if isinstance(queue, Queue) else None)
     forget_served_image(image.identifier)
 
 
-def _mark_pending(image: Image) -> None:
+def image_mark_pending(image: Image) -> None:
+    """Set the fields of an instance that is to be read, or read again; nothing is saved."""
     image.state = ImageState.PENDING
     image.state_changed = timezone.now()
     image.attempts = 0
@@ -150,7 +157,7 @@ def register_local(path: Path, identifier: str, **fields: Any) -> Registration:
 def upload_discard(source: SourceReference) -> None:
     """Remove an upload that no record names after all."""
     if source.store is not None:
-        (Path(source.store.root) / source.key).unlink(missing_ok=True)
+        upload_storage.discard(source.store, source.key)
 
 
 def uploads_sweep() -> int:
@@ -166,30 +173,24 @@ def uploads_sweep() -> int:
         if path.is_file() and path.name not in known and path.stat().st_mtime < before:
             path.unlink(missing_ok=True)
             removed += 1
+    for name in [*upload_storage.old_uploads(_ORPHAN_SECONDS)] if upload_storage.is_elsewhere() else ():
+        if name not in known:
+            upload_storage.discard(store_for_uploads(), name)
+            removed += 1
     return removed
 
 
 def upload_store(chunks: Iterable[bytes], file_name: str) -> SourceReference:
     """Keep uploaded bytes under a name of our own. Raises UploadTooLargeError; nothing is left behind then."""
-    store = store_for_uploads()
-    suffix = PurePosixPath(file_name).suffix.lower()
-    key = f"{uuid.uuid4().hex}{suffix if suffix[1:].isalnum() and suffix.isascii() else ''}"
-    target = Path(store.root) / key
-    partial = target.with_name(f".{key}.part")
+    sink = UploadSink(file_name, sniffed=False)
     try:
-        with partial.open("xb") as file:
-            written = 0
-            for chunk in chunks:
-                written += len(chunk)
-                if written > conf.upload_max_bytes:
-                    raise UploadTooLargeError(f"The upload is larger than {conf.upload_max_bytes:,} bytes.")
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.rename(target)
-    finally:
-        partial.unlink(missing_ok=True)
-    return SourceReference(store=store, key=key)
+        for chunk in chunks:
+            sink.write(chunk)
+        sink.finish()
+    except BaseException:
+        sink.discard()
+        raise
+    return SourceReference(store=sink.store, key=sink.key)
 
 
 def validation_messages(error: ValidationError) -> str:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from images.conf import conf
 from images.decoders.errors import DecodeError
 from images.iiif.errors import IIIFError
 from images.iiif.path import parse_path
@@ -34,7 +33,7 @@ def resolve_request(
     parse_path(f"{identifier}/info.json")  # refuses what no identifier may hold
     request = parse_image_request(region, size, rotation, quality_format, api_version)
     served = get_served_image(identifier)
-    capabilities = conf.capabilities_within(served.limits)
+    capabilities = served.capabilities
     return KnownRequest(
         served, resolve(request, served.full, capabilities, is_grayscale=served.description.is_grayscale)
     )

@@ -4,6 +4,7 @@ Reading a tile from its source costs no more than reading it from the cache, and
 """
 
 import logging
+from dataclasses import replace
 
 from caching.derivatives import Derivative
 from images.conf import conf
@@ -13,10 +14,11 @@ from images.iiif.output import OutputFormat
 from images.iiif.request import ResolvedRequest
 from images.indexes.description import SourceFormat
 from images.indexes.errors import IndexingError
-from images.indexes.tiff.splice import SPLICE_REVISION, splice
+from images.indexes.tiff.splice import SPLICE_REVISION, Frame, splice
 from images.selectors.images import ServedImage
 from images.selectors.indexes import find_index
-from images.sources.registry import open_source
+from images.services.copy_answers import find_copied_piece
+from images.sources.kept import keep_source
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +28,14 @@ _JPEG = 7
 
 def passes_through(served: ServedImage, resolved: ResolvedRequest) -> bool:
     """Whether a stored tile may be the answer to a JPEG request for this image; which one needs the index."""
+    return resolved.format is OutputFormat.JPG and holds_jpeg(served)
+
+
+def holds_jpeg(served: ServedImage) -> bool:
+    """Whether the tiles of this image are stored as JPEG, and may be sent as they are."""
     description = served.description
     return (
-        resolved.format is OutputFormat.JPG
-        and description.source_format is SourceFormat.TIFF
+        description.source_format is SourceFormat.TIFF
         and description.detail.get("compression") == _JPEG
         and conf.passes_through
     )
@@ -44,6 +50,8 @@ def find_stored_piece(served: ServedImage, resolved: ResolvedRequest, request: R
     """The stored tile that is the answer, if it is one. Reads nothing of the source."""
     if not passes_through(served, resolved):
         return None
+    if served.copy_fingerprint:
+        return find_copied_piece(served, resolved, request)
     index = find_index(served)
     return None if index is None else find_pass_through(index, served.description, request)
 
@@ -53,12 +61,23 @@ def image_splice(served: ServedImage, found: PassThrough) -> Derivative | None:
 
     Raises SourceError.
     """
-    with open_source(served.location, etag=served.etag) as reader:
+    body = _spliced(served, found, found.frame)
+    if body is None:
+        return None
+    return Derivative(OutputFormat.JPG.media_type, len(body), iter((body,)), "pass_through")
+
+
+def find_whole_piece(served: ServedImage, found: PassThrough) -> bytes | None:
+    """The stored tile with its padding as a JPEG file; None where it can't be one. Raises SourceError."""
+    return _spliced(served, found, replace(found.frame, shown=found.frame.stored))
+
+
+def _spliced(served: ServedImage, found: PassThrough, frame: Frame) -> bytes | None:
+    with keep_source(served.location, served.etag) as reader:
         pieces = reader.read_many(found.ranges)
         reader.verify()
     try:
-        body = splice(found.jpeg_tables, b"".join(pieces), found.frame)
+        return splice(found.jpeg_tables, pieces[0] if len(pieces) == 1 else b"".join(pieces), frame)
     except IndexingError as error:
         logger.debug("Image %s, level %d: %s", served.identifier, found.level, error.detail)
         return None
-    return Derivative(OutputFormat.JPG.media_type, len(body), iter((body,)), "bypassed")

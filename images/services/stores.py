@@ -1,15 +1,27 @@
 """Stores that the server makes by itself: one a folder that an operator names, and the one that keeps uploads."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from django.core.files.storage import FileSystemStorage, storages
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
 from images.conf import conf
 from images.models import Store, StoreKind
+from images.selectors.stores import store_location
+from images.sources.listing import Listing, list_sources
 
 UPLOADS = "uploads"
 _NAME_ATTEMPTS = 1000
+SUFFIXES = (
+    *(".tif", ".tiff", ".svs", ".jp2", ".jpx", ".jpf", ".j2k", ".j2c", ".jpc", ".jhc", ".jph"),
+    *(".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif"),
+)
+"""Of the files that are taken for images where a whole folder is named."""
+
+LISTED = 1000
+"""Sources on a page of a listing: what object storage gives in one answer."""
 
 
 def store_for_folder(folder: Path) -> Store:
@@ -32,10 +44,32 @@ def store_for_folder(folder: Path) -> Store:
 
 
 def store_for_uploads() -> Store:
-    """The store of uploaded sources; its folder is made on first use and follows the data directory."""
+    """The store of uploaded sources: STORAGES["default"], or its folder, which follows the data directory.
+
+    The folder is made on first use; what arrives waits there in any case.
+    """
     root = conf.upload_dir
     root.mkdir(parents=True, exist_ok=True)
-    store, _created = Store.objects.update_or_create(
-        name=UPLOADS, defaults={"kind": StoreKind.FILESYSTEM, "root": str(root)}
-    )
+    is_folder = isinstance(storages["default"], FileSystemStorage)
+    kind, place = (StoreKind.FILESYSTEM, str(root)) if is_folder else (StoreKind.STORAGE, "default")
+    store, _created = Store.objects.update_or_create(name=UPLOADS, defaults={"kind": kind, "root": place})
     return store
+
+
+def store_list(store: Store, prefix: str = "", cursor: str = "", limit: int = LISTED) -> Listing:
+    """What lies below the folder `prefix` of a store, page by page: `cursor` is that of the page before.
+
+    Raises SourceError; ListingUnsupportedError where a store of this kind cannot say.
+    """
+    return list_sources(store_location(store, ""), prefix, cursor, min(limit, LISTED))
+
+
+def store_list_images(store: Store, prefix: str = "") -> Iterator[str]:
+    """The keys of all images below the folder `prefix`, by their suffixes, page after page. Raises SourceError."""
+    cursor = ""
+    while True:
+        listing = store_list(store, prefix, cursor)
+        yield from (one.key for one in listing.sources if one.key.lower().endswith(SUFFIXES))
+        cursor = listing.cursor
+        if not cursor:
+            return

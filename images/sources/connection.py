@@ -6,12 +6,12 @@ import ipaddress
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from images.sources.addresses import IPAddress, IPNetwork, check_addresses
-from images.sources.deadline import Deadline, HostTurns
+from images.sources.deadline import Deadline, Turns
 from images.sources.errors import SourceNotAllowedError, SourceNotFoundError, SourceUnreachableError
 from images.sources.urls import HttpTarget
 
@@ -25,15 +25,22 @@ def resolve_host(host: str, port: int) -> Sequence[str]:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How to get anywhere. `connect_seconds` bounds each attempt; the fetch as a whole has a deadline."""
+    """How to get anywhere. `connect_seconds` bounds each attempt; the fetch as a whole has a deadline.
+
+    `headers` go with each request; `secret_headers` only to the origin that the first URL names, not where that
+    redirects to. `allowed_hosts`: where redirects may lead besides the first URL's host; none stands for all.
+    """
 
     ports: frozenset[int]
     allowed_networks: tuple[IPNetwork, ...]
     connect_seconds: float
     max_redirects: int
-    turns: HostTurns
+    turns: Turns
     ca_file: str | None = None
     resolve: Resolve = resolve_host
+    headers: Mapping[str, str] = field(default_factory=dict)
+    secret_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    allowed_hosts: frozenset[str] = frozenset()
 
 
 class Connection(http.client.HTTPConnection):
@@ -46,6 +53,19 @@ class Connection(http.client.HTTPConnection):
         self._target = target
         self._route = route
         self._deadline = deadline
+        self.idle_since = 0.0
+
+    @property
+    def name(self) -> tuple[object, ...]:
+        """What a connection must have in common with another to stand for it."""
+        route = self._route
+        return (self._target.origin, route.allowed_networks, route.ca_file, route.resolve)
+
+    def renew(self, deadline: Deadline) -> None:
+        """For another request over the same connection."""
+        self._deadline = deadline
+        if isinstance(self.sock, _TimedSocket):
+            self.sock.deadline = deadline
 
     def connect(self) -> None:
         addresses = _checked_addresses(self._target, self._route, self._deadline)
@@ -79,40 +99,53 @@ class Connection(http.client.HTTPConnection):
 
 
 class _TimedSocket:
-    """The part of a socket that `http.client` uses; no call outlasts the deadline, however slowly bytes drip in."""
+    """The part of a socket that `http.client` uses; no call outlasts the deadline, however slowly bytes drip in.
+
+    Closed for good when both this and the readers of its answers are.
+    """
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self._sock = sock
-        self._deadline = deadline
-        self._has_reader = False
+        self.deadline = deadline
+        self._readers = 0
+        self._is_closed = False
 
     def sendall(self, data: bytes) -> None:
-        self._sock.settimeout(self._deadline.remaining())
+        self._sock.settimeout(self.deadline.remaining())
         self._sock.sendall(data)
 
+    def receive_into(self, buffer: Any) -> int:
+        self._sock.settimeout(self.deadline.remaining())
+        return self._sock.recv_into(buffer)
+
     def makefile(self, _mode: str) -> io.BufferedReader:
-        self._has_reader = True
-        return io.BufferedReader(_TimedReader(self._sock, self._deadline))
+        self._readers += 1
+        return io.BufferedReader(_TimedReader(self))
 
     def close(self) -> None:
-        if not self._has_reader:  # else the reader closes it, when the answer has been read
+        self._is_closed = True
+        if not self._readers:
+            self._sock.close()
+
+    def release(self) -> None:
+        self._readers -= 1
+        if self._is_closed and not self._readers:
             self._sock.close()
 
 
 class _TimedReader(io.RawIOBase):
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+    def __init__(self, sock: _TimedSocket) -> None:
         self._sock = sock
-        self._deadline = deadline
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        self._sock.settimeout(self._deadline.remaining())
-        return self._sock.recv_into(buffer)
+        return self._sock.receive_into(buffer)
 
     def close(self) -> None:
-        self._sock.close()
+        if not self.closed:
+            self._sock.release()
         super().close()
 
 

@@ -1,8 +1,8 @@
 """Local copies of what web servers delivered: whole or absent, one current and one previous version of each URL.
 
-A copy's name is the SHA-256 of its URL and its etag; the etag is the size and the SHA-256 of its bytes, so that it is
-strong whatever the web server says of itself. Beside the copies of a URL lie a record of the current version and a lock
-file; the record holds no URL.
+A copy's name is made of the SHA-256 of its URL and that of its etag; the etag is the size and the SHA-256 of its
+bytes, so that it is strong whatever the web server says of itself. Beside the copies of a URL lie a record of the
+current version and a lock file; the record holds no URL.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 _PARTIAL = ".partial"
+_DIGITS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +112,17 @@ class Copies:
     def _record_path(self) -> Path:
         return self._folder / f"{self._name}.json"
 
+    def file_name(self, etag: str) -> str:
+        """Of the copy, without its ending: by it the last use is noted."""
+        return f"{copy_place(self._url)}-{hashlib.sha256(etag.encode()).hexdigest()[:_DIGITS]}"
+
     def _body_path(self, etag: str) -> Path:
-        name = hashlib.sha256(f"{self._url}\0{etag}".encode()).hexdigest()
-        return self._folder / f"{name}.source"
+        return self._folder / f"{self.file_name(etag)}.source"
+
+
+def copy_place(url: str) -> str:
+    """What the names of all copies of a URL begin with."""
+    return hashlib.sha256(url.encode()).hexdigest()[:_DIGITS]
 
 
 class Reception:

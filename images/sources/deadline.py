@@ -3,11 +3,13 @@
 import contextlib
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Protocol
 
 from images.sources.errors import SourceUnreachableError
 
@@ -45,6 +47,39 @@ def turn(locks: Sequence[Path], deadline: Deadline) -> Iterator[None]:
         while not any(_try_lock(fd) for fd in fds):
             time.sleep(min(_POLL_SECONDS, deadline.remaining()))
         yield
+
+
+class Turns(Protocol):
+    """Who may ask a host now."""
+
+    def turn(self, host: str, deadline: Deadline) -> contextlib.AbstractContextManager[None]: ...
+
+
+class ConnectionTurns:
+    """At most `connections` requests at a time by this process, and at most so many bytes a second."""
+
+    def __init__(self, connections: int, bytes_per_second: int | None = None) -> None:
+        self._turns = threading.BoundedSemaphore(connections)
+        self._bytes_per_second = bytes_per_second
+        self._lock = threading.Lock()
+        self._free_at = 0.0
+
+    @contextlib.contextmanager
+    def turn(self, _host: str, deadline: Deadline) -> Iterator[None]:
+        if not self._turns.acquire(timeout=deadline.remaining()):
+            deadline.remaining()
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    def pause(self, length: int) -> None:
+        """Wait until `length` more bytes may be asked for."""
+        if self._bytes_per_second:
+            with self._lock:
+                starts = max(time.monotonic(), self._free_at)
+                self._free_at = starts + length / self._bytes_per_second
+            time.sleep(max(0.0, starts - time.monotonic()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,22 @@ class SourceUnreachableError(SourceError):
     is_transient = True
 
 
+class SourceStalledError(SourceUnreachableError):
+    """Nothing comes from the store, and too many wait for it already; `retry_after` is in seconds."""
+
+    code = "source_stalled"
+
+    def __init__(self, detail: str, technical: str = "", retry_after: int = 1) -> None:
+        super().__init__(detail, technical)
+        self.retry_after = retry_after
+
+
+class SourceDisabledError(SourceError):
+    """The store is switched off."""
+
+    code = "source_disabled"
+
+
 class SourceTooLargeError(SourceError):
     """The source has more bytes than are allowed."""
 

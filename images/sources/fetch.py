@@ -1,6 +1,6 @@
 """One GET request to a checked address, followed over redirects, with a deadline for the whole of it.
 
-Nothing here takes a proxy, a cookie or a credential from anywhere.
+Nothing here takes a proxy or a cookie from anywhere, and credentials only from the route.
 """
 
 import http.client
@@ -17,13 +17,13 @@ from images.sources.errors import (
     SourceTruncatedError,
     SourceUnreachableError,
 )
+from images.sources.idle import idle
 from images.sources.urls import HttpTarget, parse_redirect, parse_url
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = {
     "Accept": "image/*, */*;q=0.5",
     "Accept-Encoding": "identity",  # nothing that inflates
-    "Connection": "close",
     "User-Agent": "iiifserver",
 }
 
@@ -31,8 +31,9 @@ _HEADERS = {
 class Answer:
     """The answer to a request: its status, its headers and a body that is read piece by piece."""
 
-    def __init__(self, response: http.client.HTTPResponse, target: HttpTarget) -> None:
+    def __init__(self, response: http.client.HTTPResponse, connection: Connection, target: HttpTarget) -> None:
         self._response = response
+        self._connection = connection
         self._target = target
         self.status = response.status
 
@@ -46,38 +47,66 @@ class Answer:
             return self._response.read1(length)
 
     def close(self) -> None:
+        """A connection whose answer was read to its end, and that the server leaves open, waits for the next one."""
+        is_read = self._response.isclosed() or self._response.length == 0
+        is_free = is_read and not self._response.will_close
         self._response.close()
+        if is_free:
+            idle.give(self._connection)
+        else:
+            self._connection.close()
 
 
 @contextmanager
-def get(url: str, route: Route, deadline: Deadline, headers: Mapping[str, str]) -> Iterator[Answer]:
+def get(
+    url: str, route: Route, deadline: Deadline, headers: Mapping[str, str], *, keep_alive: bool = False
+) -> Iterator[Answer]:
     """The answer to a GET of `url`, after at most `max_redirects` redirects, each checked like the first URL.
 
-    Raises SourceError.
+    With `keep_alive`, connections are used again. Raises SourceError.
     """
-    target = parse_url(url, route.ports)
+    first = target = parse_url(url, route.ports)
     for _hop in range(route.max_redirects + 1):
+        own = {**_HEADERS, **route.headers, **headers}
+        if target.origin == first.origin:
+            own.update(route.secret_headers)
+        if not keep_alive:
+            own["Connection"] = "close"
         with (
             route.turns.turn(target.host, deadline),
-            closing(_ask(target, route, deadline, headers)) as answer,
+            closing(_ask(target, route, deadline, own, keep_alive=keep_alive)) as answer,
         ):
             location = answer.header("Location")
             if answer.status not in _REDIRECTS or not location:
                 yield answer
                 return
         target = parse_redirect(target, location, route.ports)
+        if route.allowed_hosts and target.host not in route.allowed_hosts | {first.host}:
+            raise SourceNotAllowedError("The web server redirects to a host that is not allowed.", target.origin)
     raise SourceAnswerError(f"The web server redirects more than {route.max_redirects} times.", target.origin)
 
 
-def _ask(target: HttpTarget, route: Route, deadline: Deadline, headers: Mapping[str, str]) -> Answer:
+def _ask(
+    target: HttpTarget, route: Route, deadline: Deadline, headers: Mapping[str, str], *, keep_alive: bool
+) -> Answer:
     with _translated(target):
-        connection = Connection(target, route, deadline)
-        try:
-            connection.request("GET", target.target, headers={**_HEADERS, **headers})
-            return Answer(connection.getresponse(), target)  # which closes the socket in the end
-        except BaseException:
-            connection.close()
-            raise
+        fresh = Connection(target, route, deadline)
+        waiting = idle.take(fresh.name, deadline) if keep_alive else None
+        if waiting is not None:
+            try:
+                return _request(waiting, target, headers)
+            except (ConnectionError, http.client.BadStatusLine):  # the server had closed it meanwhile
+                pass
+        return _request(fresh, target, headers)
+
+
+def _request(connection: Connection, target: HttpTarget, headers: Mapping[str, str]) -> Answer:
+    try:
+        connection.request("GET", target.target, headers=dict(headers))
+        return Answer(connection.getresponse(), connection, target)
+    except BaseException:
+        connection.close()
+        raise
 
 
 @contextmanager

@@ -79,6 +79,11 @@ class FileReader:
                 f"{file_etag(before)} became {file_etag(now)}",
             )
 
+    @property
+    def descriptor(self) -> int:
+        """Owned by the reader."""
+        return self._file.fileno()
+
     def fileno(self) -> int | None:
         return self._file.fileno()
 

@@ -1,23 +1,25 @@
-"""Sources on web servers: fetched whole, once a version, into a local copy that all reads are served from."""
+"""Sources on web servers: read by ranges, or fetched whole, once a version, into a copy that reads are served from."""
 
+import base64
 import contextlib
-import email.utils
 import ipaddress
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from caching.sources.caches import get_source_caches
+from images.sources.answers import http_time, require_usable
 from images.sources.connection import Resolve, Route, resolve_host
 from images.sources.copies import Copies, CopyRecord, Reception
-from images.sources.deadline import Deadline, HostTurns, turn
+from images.sources.credentials import NO_CREDENTIALS, Credentials, Secrets
+from images.sources.deadline import ConnectionTurns, Deadline, HostTurns, turn
 from images.sources.errors import (
     SourceAnswerError,
     SourceChangedError,
     SourceForbiddenError,
-    SourceNotFoundError,
     SourceTooLargeError,
     SourceTruncatedError,
     SourceUnreachableError,
@@ -25,6 +27,8 @@ from images.sources.errors import (
 from images.sources.fetch import Answer, get
 from images.sources.files import FileReader
 from images.sources.location import Location
+from images.sources.ranged_http import RangedReader, WebPin, find_ranged
+from images.sources.reader import ByteReader
 from images.sources.urls import parse_url, source_url
 
 _PIECE_BYTES = 1 << 18
@@ -37,7 +41,9 @@ class HttpOptions:
     `cache_dir`: where the copies lie. `connect_seconds` bounds each attempt to connect, `total_seconds` the whole fetch
     with its redirects and the wait for a turn. `max_bytes`: of a body. `per_host`: requests to one host at a time, by
     all processes that share `cache_dir`. `ports` that URLs may name. `allowed_networks`: networks in CIDR form that may
-    be fetched from although they are not public. `ca_file`: certificates to trust instead of the system's.
+    be fetched from although they are not public. `ca_file`: certificates to trust instead of the system's. `headers` go
+    with each request. `credentials`: where the secret ones are kept. `allowed_hosts`: hosts that redirects may lead to;
+    none stands for all.
     """
 
     cache_dir: str
@@ -49,11 +55,14 @@ class HttpOptions:
     ports: tuple[int, ...] = (80, 443)
     allowed_networks: tuple[str, ...] = ()
     ca_file: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    credentials: Credentials = NO_CREDENTIALS
+    allowed_hosts: tuple[str, ...] = ()
 
     @classmethod
     def from_mapping(cls, options: Mapping[str, Any]) -> "HttpOptions":
         """Raises ValueError for an option that there is not, or none of the one that must be."""
-        unknown = set(options) - {field.name for field in fields(cls)}
+        unknown = set(options) - {known.name for known in fields(cls)}
         if unknown or not options.get("cache_dir"):
             raise ValueError(f"options of an http source: unknown {sorted(unknown)}, or no cache_dir")
         return cls(**options)
@@ -68,18 +77,65 @@ class HttpOptions:
             resolve=resolve,
             turns=HostTurns(Path(self.cache_dir) / "hosts", self.per_host),
             ca_file=self.ca_file,
+            headers=self.headers,
+            secret_headers=secret_headers(self.credentials),
+            allowed_hosts=frozenset(self.allowed_hosts),
         )
 
 
-def open_url(location: Location, etag: str | None = None, *, resolve: Resolve = resolve_host) -> FileReader:
-    """Open the local copy of the resource at `location`. Raises SourceError.
+def secret_headers(credentials: Credentials) -> Secrets:
+    """The headers that credentials make: basic authentication (RFC 7617), a whole Authorization, or any HEADER_…."""
+    values = credentials.values()
+    headers = {
+        name.removeprefix("HEADER_").replace("_", "-").title(): value
+        for name, value in values.items()
+        if name.startswith("HEADER_")
+    }
+    if "USERNAME" in values:
+        pair = f"{values['USERNAME']}:{values.get('PASSWORD', '')}"
+        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    if "AUTHORIZATION" in values:
+        headers["Authorization"] = values["AUTHORIZATION"]
+    if not all(value.isprintable() and value.isascii() for value in headers.values()):
+        raise SourceForbiddenError("The credentials of the store cannot be sent.", credentials.reference)
+    return Secrets(headers)
 
-    With `etag`, the copy of that version is enough and nobody is asked; where there is none it is fetched. Without,
-    the web server is asked whether it changed (RFC 9110, section 13.1), and its answer is fetched if so.
+
+def open_url(location: Location, etag: str | None = None, *, resolve: Resolve = resolve_host) -> ByteReader:
+    """Open the resource at `location`: in a store by its ranges, if the web server has them, else as a local copy.
+
+    Raises SourceError. With `etag`, ranges of that version or a copy of it are enough and nobody is asked; a copy that
+    is not there is fetched. Without, the web server is asked whether it changed (RFC 9110, section 13.1).
     """
     options = HttpOptions.from_mapping(location.options)
     url = source_url(location)
     parse_url(url, frozenset(options.ports))
+    if location.retrieval.store:
+        ranged = _open_ranged(location, options, url, etag, resolve)
+        if ranged is not None:
+            return ranged
+    return _open_copy(options, url, etag, resolve)
+
+
+def _open_ranged(
+    location: Location, options: HttpOptions, url: str, etag: str | None, resolve: Resolve
+) -> RangedReader | None:
+    """None where the web server knows no ranges, or the version is that of a copy."""
+    retrieval = location.retrieval
+    turns = _turns(retrieval.store, retrieval.max_connections, retrieval.max_bytes_per_second)
+    route = replace(options.route(resolve), turns=turns)
+    if etag is None:
+        return find_ranged(url, route, turns, options.total_seconds)
+    pin = WebPin.find(etag)
+    return RangedReader(url, route, turns, options.total_seconds, pin) if pin is not None else None
+
+
+@lru_cache(maxsize=256)
+def _turns(_store: str, connections: int, bytes_per_second: int | None) -> ConnectionTurns:
+    return ConnectionTurns(connections, bytes_per_second)
+
+
+def _open_copy(options: HttpOptions, url: str, etag: str | None, resolve: Resolve) -> FileReader:
     with _storage_errors():
         copies = Copies(Path(options.cache_dir), url)
         fd = copies.open(etag) if etag is not None else None
@@ -96,7 +152,8 @@ def open_url(location: Location, etag: str | None = None, *, resolve: Resolve = 
             fd = copies.open(record.etag)
         if fd is None:
             raise SourceUnreachableError("The server has lost its copy of the source.")
-        modified = _http_time(record.last_modified) if record else None
+        get_source_caches().note_use(copies.file_name(etag or (record.etag if record else "")))
+        modified = http_time(record.last_modified) if record else None
         return FileReader(fd, etag=etag or (record.etag if record else None), modified=modified)
 
 
@@ -127,7 +184,7 @@ class _Fetch:
                 record = replace(record, checked=checked)
                 self.copies.write_record(record)
                 return record
-            _require_usable(answer)
+            require_usable(answer)
             with self.copies.receive() as reception:
                 _receive(answer, reception, self.max_bytes)
                 fetched = CopyRecord(
@@ -151,23 +208,6 @@ def _previous(record: CopyRecord | None, etag: str) -> str:
     if record is None:
         return ""
     return record.previous if record.etag == etag else record.etag
-
-
-def _require_usable(answer: Answer) -> None:
-    """Only a plain 200 is a source. Raises SourceError."""
-    status = answer.status
-    if status in {401, 403, 407}:
-        raise SourceForbiddenError(f"The web server does not let this server in (status {status}).")
-    if status in {404, 410}:
-        raise SourceNotFoundError(f"The web server has no such file (status {status}).")
-    if status in {408, 425, 429} or status >= 500:
-        raise SourceUnreachableError(f"The web server cannot deliver just now (status {status}).")
-    if status != HTTPStatus.OK:
-        raise SourceAnswerError(f"The web server answers with status {status} instead of a file.")
-    if answer.header("Content-Encoding").lower() not in {"", "identity"}:
-        raise SourceAnswerError("The web server compresses its answer although it must not.")
-    if answer.header("Transfer-Encoding").lower() not in {"", "chunked"}:
-        raise SourceAnswerError("The web server sends its answer in an encoding that is not known.")
 
 
 def _receive(answer: Answer, reception: Reception, max_bytes: int) -> None:
@@ -197,14 +237,6 @@ def _announced_length(answer: Answer) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise SourceAnswerError("The web server announces a length that is no number.")
     return int(text)
-
-
-def _http_time(text: str) -> datetime | None:
-    try:
-        time = email.utils.parsedate_to_datetime(text)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 @contextlib.contextmanager

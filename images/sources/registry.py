@@ -4,19 +4,24 @@ To add a kind: write a module with a factory that returns a `ByteReader`, let it
 tests/images/sources, and name it here.
 """
 
-from collections.abc import Callable
-
-from images.sources.errors import SourceNotAllowedError
+from images.sources.errors import SourceDisabledError, SourceNotAllowedError
 from images.sources.filesystem import open_file
+from images.sources.flickr import open_photo
 from images.sources.http import open_url
 from images.sources.location import Location
+from images.sources.object_store import open_object
 from images.sources.reader import ByteReader
-
-SourceFactory = Callable[[Location, str | None], ByteReader]
+from images.sources.retrieval import SourceFactory, is_retrieved, open_retrieved
+from images.sources.stored import open_stored
 
 SOURCE_KINDS: dict[str, SourceFactory] = {
     "filesystem": open_file,
     "http": open_url,
+    "s3": open_object,
+    "gcs": open_object,
+    "azure": open_object,
+    "storage": open_stored,
+    "flickr": open_photo,
 }
 
 
@@ -32,4 +37,6 @@ def open_source(location: Location, etag: str | None = None) -> ByteReader:
             "The source lies in a kind of store that this server does not know.",
             f"kind {location.kind!r}; known: {', '.join(sorted(SOURCE_KINDS))}",
         )
-    return factory(location, etag)
+    if not location.retrieval.is_enabled:
+        raise SourceDisabledError("The store of the source is switched off.", location.retrieval.store)
+    return open_retrieved(location, etag, factory) if is_retrieved(location) else factory(location, etag)

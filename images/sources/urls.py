@@ -9,7 +9,10 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, urljoin
 
+from uritemplate import URITemplate
+
 from images.sources.errors import SourceNotAllowedError
+from images.sources.kinds import is_template
 from images.sources.location import Location, key_segments
 
 _MAX_LENGTH = 4096  # characters; servers commonly refuse longer request lines
@@ -50,9 +53,15 @@ class HttpTarget:
 
 
 def source_url(location: Location) -> str:
-    """The URL of a location of kind "http": the key itself, or the key appended to the root. SourceNotAllowedError."""
+    """The URL of a location of kind "http": the key itself, appended to the root, or in a template.
+
+    Raises SourceNotAllowedError.
+    """
     if not location.root:
         return location.key
+    if is_template(location.root):
+        key_segments(location.key)
+        return URITemplate(location.root).expand(id=location.key)
     if "?" in location.root or "#" in location.root:
         raise SourceNotAllowedError("The base URL of this store must have no query.")
     segments = [quote(segment, safe="~") for segment in key_segments(location.key)]

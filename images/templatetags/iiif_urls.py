@@ -7,6 +7,7 @@ from django.templatetags.static import static
 from django.urls import get_script_prefix
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from images.iiif.identifiers import encode_identifier
 
@@ -23,18 +24,18 @@ _FORMAT_NAMES = {
 }
 # https://rightsstatements.org/page/1.0/, the twelve statements by the name in their URI
 _RIGHTS_STATEMENTS = {
-    "InC": "In copyright",
-    "InC-OW-EU": "In copyright – EU orphan work",
-    "InC-EDU": "In copyright – educational use permitted",
-    "InC-NC": "In copyright – non-commercial use permitted",
-    "InC-RUU": "In copyright – rights-holder(s) unlocatable or unidentifiable",
-    "NoC-CR": "No copyright – contractual restrictions",
-    "NoC-NC": "No copyright – non-commercial use only",
-    "NoC-OKLR": "No copyright – other known legal restrictions",
-    "NoC-US": "No copyright – United States",
-    "CNE": "Copyright not evaluated",
-    "UND": "Copyright undetermined",
-    "NKC": "No known copyright",
+    "InC": gettext_lazy("In copyright"),
+    "InC-OW-EU": gettext_lazy("In copyright – EU orphan work"),
+    "InC-EDU": gettext_lazy("In copyright – educational use permitted"),
+    "InC-NC": gettext_lazy("In copyright – non-commercial use permitted"),
+    "InC-RUU": gettext_lazy("In copyright – rights-holder(s) unlocatable or unidentifiable"),
+    "NoC-CR": gettext_lazy("No copyright – contractual restrictions"),
+    "NoC-NC": gettext_lazy("No copyright – non-commercial use only"),
+    "NoC-OKLR": gettext_lazy("No copyright – other known legal restrictions"),
+    "NoC-US": gettext_lazy("No copyright – United States"),
+    "CNE": gettext_lazy("Copyright not evaluated"),
+    "UND": gettext_lazy("Copyright undetermined"),
+    "NKC": gettext_lazy("No known copyright"),
 }
 
 
@@ -80,14 +81,14 @@ def rights_name(uri: str) -> str:
     if host == "creativecommons.org" and len(parts) >= 3:
         return _creative_commons_name(*parts[:3]) or uri
     if host == "rightsstatements.org" and len(parts) >= 2:
-        return _RIGHTS_STATEMENTS.get(parts[1], uri)
+        return str(_RIGHTS_STATEMENTS.get(parts[1], uri))
     return uri
 
 
 def _creative_commons_name(kind: str, code: str, version: str) -> str | None:
     if kind == "licenses":
         return f"CC {code.upper()} {version}"
-    return {"mark": "Public domain", "zero": "CC0 – public domain"}.get(code)
+    return {"mark": _("Public domain"), "zero": _("CC0 – public domain")}.get(code)
 
 
 @register.filter

@@ -16,25 +16,34 @@ from images.decoders.errors import (
 )
 from images.iiif.errors import IIIFError
 from images.selectors.images import ImageNotFoundError, ImageNotReadyError
+from images.services.self_registration import RegistrationLimitError
 from images.sources.errors import (
     SourceChangedError,
+    SourceDisabledError,
     SourceError,
     SourceNotFoundError,
+    SourceStalledError,
     SourceUnreachableError,
 )
 
 logger = logging.getLogger(__name__)
 
-SERVED_ERRORS = (IIIFError, ImageNotFoundError, ImageNotReadyError, SourceError, DecodeError, DatabaseError)
+SERVED_ERRORS = (
+    *(IIIFError, ImageNotFoundError, ImageNotReadyError, RegistrationLimitError),
+    *(SourceError, DecodeError, DatabaseError),
+)
 
 # The first row whose class matches decides: subclasses stand before their base.
 _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (ImageNotFoundError, 404, "not_found"),
     (SourceNotFoundError, 404, "source_not_found"),
     (SourceChangedError, 503, "source_changed"),
+    (SourceDisabledError, 503, "source_disabled"),
+    (SourceStalledError, 503, "source_stalled"),
     (SourceUnreachableError, 502, "source_unreachable"),
     (SourceError, 502, "source_error"),
     (OverloadedError, 503, "overloaded"),
+    (RegistrationLimitError, 503, "overloaded"),
     (DecoderDiedError, 503, "decoder_died"),
     (DecodeLimitError, 500, "decode_limit"),
     (UnsupportedSourceError, 501, "not_supported"),
@@ -44,7 +53,9 @@ _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
 _DETAILS = {
     "source_not_found": "The source of this image is gone.",
     "source_changed": "The source of this image has just changed; it is being read again.",
+    "source_disabled": "The store of this image is switched off.",
     "source_unreachable": "The source of this image cannot be reached just now.",
+    "source_stalled": "The store of this image does not answer just now.",
     "source_error": "The source of this image cannot be read.",
     "database": "The database cannot be reached just now.",
 }

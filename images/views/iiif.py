@@ -1,37 +1,37 @@
 """The IIIF endpoints: each request is one column of calls, cheapest question first."""
 
-import re
 from typing import TypeVar
-from urllib.parse import parse_qs
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.cache import get_conditional_response
 from django.utils.http import http_date
 
 from caching.derivatives import Derivative
+from caching.traffic import Answered
 from images.conf import conf
-from images.iiif.canonical import canonical_path, find_canonical_path
-from images.iiif.capabilities import Capabilities
-from images.iiif.features import Feature
 from images.iiif.identifiers import encode_identifier
 from images.iiif.information import build
-from images.iiif.links import image_link_header, image_uri, information_link_header
+from images.iiif.links import information_link_header
 from images.iiif.negotiation import information_media_type
 from images.iiif.path import BasePath, ImagePath, InformationPath, parse_path
-from images.iiif.request import ResolvedRequest, parse_image_request, resolve
+from images.iiif.request import ResolvedRequest, parse_image_request
 from images.iiif.version import ApiVersion
-from images.selectors.images import ServedImage, get_served_image
+from images.selectors.images import ServedImage
+from images.services.copy_answers import copy_wish
 from images.services.information import image_information, information_body, information_etag
-from images.services.rendering import derivative_key, image_find_derivative, image_render, render_plan
+from images.services.planning import render_plan
+from images.services.rendering import image_find_derivative, image_render
+from images.services.self_registration import get_or_register_image
+from images.services.source_copies import source_prefetch
+from images.views.answers import image_answer, profile_level
+from images.views.counting import answered_by, counted_as
 from images.views.errors import SERVED_ERRORS, error_response, exception_response
+from images.views.headers import WHOLE_BYTES
 
 Response = TypeVar("Response", bound=HttpResponseBase)
 
 _METHODS = ("GET", "HEAD", "OPTIONS")
 _CORS_REQUEST_HEADERS = "Accept, Authorization, Content-Type, If-None-Match, Range, X-Requested-With"
-_WHOLE_BYTES = 1_048_576  # larger bodies are relayed piece by piece
-_QUERY_CHARACTERS = 200  # nothing but `download` is looked for
-_UNSAFE_IN_FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def versioned_iiif_view(request: HttpRequest, version: str, rest: str) -> HttpResponseBase:
@@ -59,9 +59,14 @@ def iiif_view(request: HttpRequest, rest: str, version: int | None = None) -> Ht
 
 
 def service_uri(request: HttpRequest, prefix: str, identifier: str) -> str:
-    """The public base URI of an image's service: IIIF_BASE_URL, else scheme and host of the request."""
+    """The public base URI of an image's service."""
+    return service_root(request, prefix) + encode_identifier(identifier)
+
+
+def service_root(request: HttpRequest, prefix: str) -> str:
+    """What stands before an identifier in public URIs: IIIF_BASE_URL, else scheme and host of the request; `prefix`."""
     base = conf.base_url or f"{request.scheme}://{request.get_host()}"
-    return f"{base}{prefix}{encode_identifier(identifier)}"
+    return f"{base}{prefix}"
 
 
 def options_response() -> HttpResponse:
@@ -79,7 +84,7 @@ def _with_allow(response: HttpResponse) -> HttpResponse:
 
 def _base(request: HttpRequest, identifier: str, prefix: str) -> HttpResponse:
     """The base URI redirects to the image information (Image API 3.0 section 2)."""
-    get_served_image(identifier)
+    get_or_register_image(identifier)
     response = HttpResponse(status=303)
     response["Location"] = f"{service_uri(request, prefix, identifier)}/info.json"
     response["Cache-Control"] = conf.cache_control_information
@@ -87,40 +92,49 @@ def _base(request: HttpRequest, identifier: str, prefix: str) -> HttpResponse:
 
 
 def _information(request: HttpRequest, identifier: str, api_version: ApiVersion, prefix: str) -> HttpResponse:
-    served = get_served_image(identifier)
+    served = get_or_register_image(identifier)
     uri = service_uri(request, prefix, identifier)
     media_type = information_media_type(request.headers.get("Accept"), api_version)
     etag = information_etag(served, uri, api_version, media_type)
     modified = max(served.modified, served.record_modified)
     response = get_conditional_response(request, etag, int(modified.timestamp()))
+    source_prefetch(served)
     if response is None:
         information = image_information(served, uri)
         response = HttpResponse(information_body(build(information, api_version)), content_type=media_type)
-    response["Link"] = information_link_header(media_type, _profile_level(conf.capabilities, api_version), api_version)
+    response["Link"] = information_link_header(media_type, profile_level(served.capabilities, api_version), api_version)
     response["Vary"] = "Accept"
+    counted_as(response, Answered.INFORMATION if response.status_code == 200 else answered_by(response), identifier)
     return _with_validators(response, etag, modified.timestamp(), conf.cache_control_information)
 
 
 def _image(request: HttpRequest, path: ImagePath, api_version: ApiVersion, prefix: str) -> HttpResponseBase:
     parameters = parse_image_request(path.region, path.size, path.rotation, path.quality_format, api_version)
-    served = get_served_image(path.identifier)
-    capabilities = conf.capabilities_within(served.limits)
-    resolved = resolve(parameters, served.full, capabilities, is_grayscale=served.description.is_grayscale)
-    uri = service_uri(request, prefix, path.identifier)
-    links = _image_links(uri, served, resolved, capabilities, api_version)
-    etag = derivative_key(served, resolved).etag
-    response: HttpResponseBase | None = get_conditional_response(request, etag, int(served.modified.timestamp()))
-    if response is None:
-        response = _head(served, resolved) if request.method == "HEAD" else _body(image_render(served, resolved))
-    response["Link"] = links
-    disposition = "attachment" if _wants_download(request) else "inline"
-    response["Content-Disposition"] = f"{disposition}; filename={_file_name(served, resolved)}"
+    served = get_or_register_image(path.identifier)
+    query = str(request.META.get("QUERY_STRING", ""))
+    answer = image_answer(served, parameters, service_root(request, prefix), query)
+    copy_wish(served, answer.resolved)
+    known = get_conditional_response(request, answer.etag, answer.modified_seconds)
+    response: HttpResponseBase
+    if known is not None:
+        response = counted_as(known, answered_by(known), served.identifier)
+    elif request.method == "HEAD":
+        response = counted_as(_head(served, answer.resolved), Answered.OTHER, served.identifier)
+    else:
+        derivative = image_render(served, answer.resolved)
+        response = counted_as(_body(derivative), derivative.outcome, served.identifier)
+    if served.copy is not None:  # which may just have been given up: then the answer has another name
+        answer = image_answer(served, parameters, service_root(request, prefix), query)
+    for name, value in answer.headers:
+        response[name] = value
     if response.streaming and "Content-Length" not in response:
         # A body that ends early cannot be told from a whole one, so nobody may keep it: the next answer comes from the
         # cache, with its length and its ETag.
         response["Cache-Control"] = "no-store"
         return response
-    return _with_validators(response, etag, served.modified.timestamp(), conf.cache_control_image)
+    for name, value in answer.validators:
+        response[name] = value
+    return response
 
 
 def _head(served: ServedImage, resolved: ResolvedRequest) -> HttpResponse:
@@ -138,7 +152,7 @@ def _head(served: ServedImage, resolved: ResolvedRequest) -> HttpResponse:
 
 def _body(derivative: Derivative) -> HttpResponseBase:
     response: HttpResponseBase
-    if derivative.length is None or derivative.length > _WHOLE_BYTES:
+    if derivative.length is None or derivative.length > WHOLE_BYTES:
         response = StreamingHttpResponse(derivative.chunks, content_type=derivative.content_type)
     else:
         response = HttpResponse(b"".join(derivative.chunks), content_type=derivative.content_type)
@@ -152,33 +166,3 @@ def _with_validators(response: Response, etag: str, modified_seconds: float, cac
     response["Last-Modified"] = http_date(modified_seconds)
     response["Cache-Control"] = cache_control
     return response
-
-
-def _image_links(
-    uri: str, served: ServedImage, resolved: ResolvedRequest, capabilities: Capabilities, api_version: ApiVersion
-) -> str:
-    canonical = None
-    if Feature.CANONICAL_LINK_HEADER in capabilities.features:
-        path = find_canonical_path(resolved, served.full, api_version, capabilities)
-        canonical = None if path is None else image_uri(uri, path)
-    return image_link_header(canonical, _profile_level(capabilities, api_version), api_version)
-
-
-def _profile_level(capabilities: Capabilities, api_version: ApiVersion) -> int | None:
-    if Feature.PROFILE_LINK_HEADER not in capabilities.features:
-        return None
-    return capabilities.level(api_version)
-
-
-def _wants_download(request: HttpRequest) -> bool:
-    query = str(request.META.get("QUERY_STRING", ""))[:_QUERY_CHARACTERS]
-    return "download" in parse_qs(query, keep_blank_values=True)
-
-
-def _file_name(served: ServedImage, resolved: ResolvedRequest) -> str:
-    """A name for a saved picture: ASCII letters, digits, dots and dashes only, so nothing in it needs escaping."""
-    region, size = canonical_path(resolved, served.full, ApiVersion.V3).split("/")[:2]
-    if size == "max":
-        size = f"{resolved.size.width},{resolved.size.height}"
-    name = _UNSAFE_IN_FILE_NAME.sub("-", f"{served.identifier}-{region}-{size}").strip("-.")
-    return f"{name[-150:]}.{resolved.format}"

@@ -15,16 +15,16 @@ from images.conf import conf
 from images.iiif.errors import IIIFError
 from images.iiif.geometry import Size
 from images.iiif.identifiers import validate_identifier
+from images.selectors.gallery import ImageCard, get_card, list_gallery, list_unfinished
 from images.selectors.images import (
-    ImageCard,
     ImageNotFoundError,
     ImageNotReadyError,
-    get_card,
-    get_served_image,
-    list_gallery,
-    list_unfinished,
 )
+from images.selectors.presentation import CollectionNotFoundError, get_collection, list_collection_cards
 from images.selectors.samples import SampleProgress, get_sample_progress
+from images.services.self_registration import RegistrationLimitError, get_or_register_image
+from images.sources.errors import SourceError
+from images.views.iiif import service_root
 from images.views.viewer_context import fitted, viewer_context
 
 CARDS_PER_PAGE = 48
@@ -71,9 +71,10 @@ class GalleryState:
 @require_safe
 @cache_control(private=True, no_cache=True)
 def gallery_view(request: HttpRequest) -> HttpResponse:
-    search = request.GET.get("q", "").replace("\x00", "").strip()[:_MAX_SEARCH_LENGTH]
-    gallery = list_gallery(_page_number(request.GET.get("page", "")), CARDS_PER_PAGE, search)
-    state = _gallery_state()
+    search = _search_text(request)
+    with_failed = _sees_failed(request)
+    gallery = list_gallery(_page_number(request.GET.get("page", "")), CARDS_PER_PAGE, search, with_failed=with_failed)
+    state = _gallery_state(with_failed=with_failed)
     context = {
         "search": search,
         "gallery": gallery,
@@ -84,13 +85,53 @@ def gallery_view(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+@cache_control(private=True, no_cache=True)
+def collections_view(request: HttpRequest) -> HttpResponse:
+    page = list_collection_cards(_page_number(request.GET.get("page", "")), CARDS_PER_PAGE)
+    cards = [(found, gallery_card(found.image) if found.image else None) for found in page.collections]
+    return render(request, "images/collections.html", {"page": page, "cards": cards})
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+def collection_page_view(request: HttpRequest, name: str) -> HttpResponse:
+    try:
+        found = get_collection(name)
+    except CollectionNotFoundError as error:
+        message = _("There is no collection “%(name)s”.")
+        raise Http404(message % {"name": name}) from error
+    search = _search_text(request)
+    gallery = list_gallery(
+        _page_number(request.GET.get("page", "")),
+        CARDS_PER_PAGE,
+        search,
+        collection=found.pk,
+        with_failed=_sees_failed(request),
+    )
+    context = {
+        "collection": found,
+        "search": search,
+        "gallery": gallery,
+        "cards": [gallery_card(card) for card in gallery.cards],
+        "links": [
+            (_("IIIF collection"), f"{service_root(request, '/iiif/presentation/3/')}collection/{found.name}"),
+            (
+                _("IIIF collection, version 2"),
+                f"{service_root(request, '/iiif/presentation/2/')}collection/{found.name}",
+            ),
+        ],
+    }
+    return render(request, "images/collection.html", context)
+
+
+@require_safe
 @never_cache
 def gallery_state_view(request: HttpRequest) -> JsonResponse:
     """What the pages ask for while they wait: of the whole gallery, or with ?id= of one image."""
     identifier = request.GET.get("id")
     if identifier is not None:
         return JsonResponse({"image": _image_state(identifier)})
-    state = _gallery_state()
+    state = _gallery_state(with_failed=_sees_failed(request))
     return JsonResponse(
         {
             "fingerprint": state.fingerprint,
@@ -109,7 +150,7 @@ def image_page_view(request: HttpRequest, identifier: str) -> HttpResponse:
     """The deep-zoom page; for an image that cannot be shown yet, how far it has come or why it failed."""
     try:
         validate_identifier(identifier)
-        served = get_served_image(identifier)
+        served = get_or_register_image(identifier)
     except IIIFError as error:
         raise BadRequest(error.detail) from error
     except ImageNotFoundError as error:
@@ -117,6 +158,9 @@ def image_page_view(request: HttpRequest, identifier: str) -> HttpResponse:
         raise Http404(message % {"identifier": identifier}) from error
     except ImageNotReadyError:
         return render(request, "images/waiting.html", {"card": get_card(identifier)})
+    except (SourceError, RegistrationLimitError):
+        detail = _("The store of this picture cannot be reached just now.")
+        return HttpResponse(detail, status=503, content_type="text/plain; charset=utf-8")
     api = 2 if request.GET.get("api") == "2" else 3
     return render(request, "images/view.html", viewer_context(request, served, api))
 
@@ -141,9 +185,19 @@ def gallery_card(card: ImageCard) -> GalleryCard:
     )
 
 
-def _gallery_state() -> GalleryState:
+def _search_text(request: HttpRequest) -> str:
+    return request.GET.get("q", "").replace("\x00", "").strip()[:_MAX_SEARCH_LENGTH]
+
+
+def _sees_failed(request: HttpRequest) -> bool:
+    """What could not be read is no visitor's business; the curators who can mend it see it."""
+    user = getattr(request, "user", None)
+    return user is not None and user.is_staff
+
+
+def _gallery_state(*, with_failed: bool) -> GalleryState:
     samples = tuple(sample for sample in get_sample_progress() if sample.state in _UNFINISHED_SAMPLES)
-    return GalleryState(list_unfinished(), samples, list_gallery(1, 1).total)
+    return GalleryState(list_unfinished(), samples, list_gallery(1, 1, with_failed=with_failed).total)
 
 
 def _image_state(identifier: str) -> dict[str, str] | None:
@@ -151,7 +205,7 @@ def _image_state(identifier: str) -> dict[str, str] | None:
         card = get_card(identifier)
     except ImageNotFoundError:
         return None
-    return {"identifier": card.identifier, "label": card.label, "state": card.state}
+    return {"identifier": card.identifier, "label": card.label, "state": card.state, "reason": card.error_detail}
 
 
 def _page_number(text: str) -> int:

@@ -18,8 +18,8 @@ image_ingest(Image.objects.get(identifier={identifier!r}).pk)
 """
 
 
-@pytest.fixture
-def curator(visit: Visit, server: ProductServer) -> Page:
+@pytest.fixture(name="curator")
+def fixture_curator(visit: Visit, server: ProductServer) -> Page:
     """Signed in with the password that the server made for its first administrator."""
     page = visit.open("/admin/")
     page.get_by_label("Username").fill("admin")

@@ -45,6 +45,10 @@ def test_every_level_is_seamless(visit: Visit, server: ProductServer, sources: P
         factor, tile = round(level["factor"]), level["tile"]
         assert all(f"/iiif/{api}/" in url for _x, _y, url in level["tiles"])
         mosaic, reference = stitch(server, level), read_level(sources / name, factor)
+        assert mosaic.shape == reference.shape
+        if len(level["tiles"]) == 1:
+            # It is made from the small raster, in which the image's last pixels, repeated by the last line, are mixed.
+            mosaic, reference = mosaic[:-1, :-1], reference[:-1, :-1]
         assert_same(mosaic, reference, tile)
         if api == 3:
             assert_flaws_are_noticed(mosaic, reference, tile)

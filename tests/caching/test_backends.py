@@ -1,24 +1,52 @@
 """The contract of every backend. A new one adds itself to `backend` and has to pass all of it."""
 
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from caching.backends.disk import DiskBackend
 from caching.backends.entry_file import SMALL_BODY_BYTES
 from caching.backends.null import NullBackend
+from caching.backends.objects import ObjectBackend, StorageBackend
 from caching.backends.protocol import DerivativeBackend, Entry
+from caching.backends.redis import RedisBackend
 from caching.backends.registry import BACKENDS, backend_class, build_backend
 from caching.eviction import NOTHING
 from caching.keys import DerivativeKey
+from tests.caching.buckets import bucket_options
 from tests.caching.conftest import body_of, image_name, key_of
+from tests.support.redis import Redis
 
 LARGE = SMALL_BODY_BYTES + 300_000
+OBJECTS = {"grace": 0.0, "sweep_seconds": 0.0}
 
 
-@pytest.fixture(params=["disk"])
-def backend(request: pytest.FixtureRequest, tmp_path: Path) -> DerivativeBackend:
-    return build_backend({"BACKEND": request.param, "OPTIONS": {"root": tmp_path / "derivatives", "grace": 0.0}})
+@pytest.fixture(scope="module")
+def redis() -> Iterator[Redis]:
+    with Redis() as server:
+        yield server
+
+
+@pytest.fixture(params=["disk", "redis", "objects", "bucket", "storage"])
+def backend(request: pytest.FixtureRequest, tmp_path: Path, settings: Settings) -> DerivativeBackend:
+    folder = tmp_path / "derivatives"
+    match request.param:
+        case "disk":
+            return build_backend({"BACKEND": "disk", "OPTIONS": {"root": folder, "grace": 0.0}})
+        case "redis":
+            options = {"url": request.getfixturevalue("redis").url, "namespace": secrets.token_hex(8)}
+            return build_backend({"BACKEND": "redis", "OPTIONS": {**options, "entry_bytes": 10 * LARGE}})
+        case "objects":
+            return build_backend({"BACKEND": "objects", "OPTIONS": {"url": folder.as_uri(), **OBJECTS}})
+        case "bucket":
+            moto = request.getfixturevalue("moto")
+            return build_backend({"BACKEND": "objects", "OPTIONS": {**bucket_options(moto), **OBJECTS}})
+    storage = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": folder}}
+    settings.STORAGES = {**settings.STORAGES, "tier": storage}
+    return build_backend({"BACKEND": "storage", "OPTIONS": {"storage": "tier", **OBJECTS}})
 
 
 def put(backend: DerivativeBackend, key: DerivativeKey, byte_size: int = 5000) -> bytes:
@@ -133,7 +161,13 @@ def test_an_open_body_outlives_its_entry(backend: DerivativeBackend) -> None:
 
 
 def test_every_known_name_has_a_class() -> None:
-    assert [backend_class(name) for name in BACKENDS] == [DiskBackend, NullBackend]
+    assert [backend_class(name) for name in BACKENDS] == [
+        DiskBackend,
+        RedisBackend,
+        ObjectBackend,
+        StorageBackend,
+        NullBackend,
+    ]
 
 
 @pytest.mark.parametrize("name", ["nothing", "caching.backends.disk.Missing", "caching.nowhere.Backend"])

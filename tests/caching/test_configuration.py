@@ -1,21 +1,25 @@
 """Settings, their checks, the task and the command."""
 
-import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.checks import run_checks
-from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from caching.backends.disk import DiskBackend
 from caching.backends.null import NullBackend
+from caching.breaker import Breaker
+from caching.bus import Bus, get_bus
 from caching.conf import conf
 from caching.derivatives import get_derivative_cache
+from caching.shared import SharedServer
 from caching.tasks import sweep_task
 from tests.caching.conftest import files_below, image_name, key_of, store
+from tests.caching.shared import wait_until
+from tests.support.redis import Redis
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +53,22 @@ def test_the_configured_settings_pass() -> None:
         ("IIIF_SINGLE_FLIGHT_SECONDS", -0.1, "E007"),
         ("IIIF_SINGLE_FLIGHT_LOCK_FILE", 7, "E008"),
         ("IIIF_SINGLE_FLIGHT_LOCK_FILE", "/", "E008"),
+        ("IIIF_DERIVATIVE_CACHE_MEMORY_BYTES", -1, "E009"),
+        ("IIIF_REDIS_URL", "http://nowhere", "E010"),
+        ("IIIF_REDIS_SECONDS", 0, "E011"),
+        ("IIIF_REDIS_FAILURES", 0, "E012"),
+        ("IIIF_REDIS_REST_SECONDS", "5", "E013"),
+        ("IIIF_REDIS_NAMESPACE", "two words", "E014"),
+        ("IIIF_LAST_KNOWN_SECONDS", 0.5, "E015"),
+        ("IIIF_DERIVATIVE_CACHE_TIERS", ["disk"], "E016"),
+        ("IIIF_DERIVATIVE_CACHE_TIERS", [{"BACKEND": "redis"}], "E016"),
+        ("IIIF_DERIVATIVE_CACHE_TIERS", [{"BACKEND": "objects", "OPTIONS": {"url": "ftp://x/y"}}], "E016"),
+        ("IIIF_DERIVATIVE_CACHE_TIERS", [{"BACKEND": "storage", "OPTIONS": {"storage": "nowhere"}}], "E016"),
+        ("IIIF_DERIVATIVE_CACHE_IMAGE_SHARE", 0, "E017"),
+        ("IIIF_DERIVATIVE_CACHE_TIER_QUEUE", 0, "E018"),
+        ("IIIF_DERIVATIVE_CACHE_SECOND_DEMAND_SECONDS", -1, "E019"),
+        ("IIIF_STATISTICS_DIR", 7, "E030"),
+        ("IIIF_STATISTICS_DIR", "/dev/null", "E030"),
     ],
 )
 def test_each_setting_is_checked(settings: Settings, name: str, value: Any, number: str) -> None:
@@ -97,24 +117,44 @@ def test_the_task_sweeps(root: Path) -> None:
     assert not file.exists()
 
 
-def run(*arguments: str) -> str:
-    out = io.StringIO()
-    call_command("purge_cache", *arguments, stdout=out)
-    return out.getvalue()
+def test_tiers_are_built_in_their_order_and_named(settings: Settings, root: Path, redis_server: Redis) -> None:
+    settings.IIIF_REDIS_URL = redis_server.url
+    folders = [root.parent / name for name in ("one", "two")]
+    settings.IIIF_DERIVATIVE_CACHE_TIERS = [
+        {"BACKEND": "disk", "OPTIONS": {"root": root}},
+        {"BACKEND": "redis", "OPTIONS": {"byte_budget": 1_000_000}},
+        *({"BACKEND": "caching.backends.objects.ObjectBackend", "OPTIONS": {"url": f.as_uri()}} for f in folders),
+    ]
+    assert found() == []
+    cache = get_derivative_cache()
+    assert isinstance(cache._backend, DiskBackend)
+    assert cache.usage().budget.bytes == 10 * 2**30
+    usages = cache.far_usage()
+    assert list(usages) == ["redis", "object", "object2"]
+    assert usages["redis"].budget.bytes == 1_000_000
+    body = store(cache, key_of(1))
+    assert cache.wait_for_writes()
+    assert all(usage.held.entries == 1 for usage in cache.far_usage().values())
+    assert body
+    cache.discard_all()
+    assert wait_until(lambda: all(usage.held.entries == 0 for usage in cache.far_usage().values()))
 
 
-def test_purging_by_command(root: Path) -> None:
+def test_other_processes_drop_from_memory_what_is_purged(settings: Settings, redis_server: Redis) -> None:
+    settings.IIIF_REDIS_URL = redis_server.url
     cache = get_derivative_cache()
     for image in (1, 2):
+        for _ in range(2):
+            store(cache, key_of(1, image=image))
+    held = cache._memory.byte_size
+    get_bus().listen()
+    assert get_bus().wait_until_connected(20)
+    for image in (1, 2):  # whoever has just connected trusts nothing
         store(cache, key_of(1, image=image))
-    cache.wait_for_sweep()
-    assert run("--all", "--dry-run") == "16384 bytes in 2 files and folders would be freed\n"
-    assert len(files_below(root / "entries")) == 2
-    run("--image", image_name(1))
-    assert [file.parent.name for file in files_below(root / "entries")] == [image_name(2)]
-    run("--expired")
-    assert len(files_below(root / "entries")) == 1
-    run("--all")
-    assert not files_below(root / "entries")
-    with pytest.raises(CommandError, match="tried out"):
-        run("--expired", "--dry-run")
+    assert wait_until(lambda: cache._memory.byte_size == held)
+    server = SharedServer(redis_server.url, namespace="iiif", seconds=1.0, breaker=Breaker(3, 1.0))
+    Bus(server).publish("other", "news")
+    server.call(lambda redis: redis.publish("iiif:news", json.dumps(["other", "discarded", image_name(1), ""])))
+    assert wait_until(lambda: cache._memory.byte_size == held / 2)
+    server.call(lambda redis: redis.publish("iiif:news", json.dumps(["other", "discarded", "", ""])))
+    assert wait_until(lambda: cache._memory.byte_size == 0)

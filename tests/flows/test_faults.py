@@ -3,6 +3,7 @@
 import hashlib
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pyvips
 from PIL import Image as Pillow
 
+from tests.images.decoders.processes import wait_until
 from tests.support.processes import descendants
 from tests.support.server import Answer, ProductServer
 
@@ -141,3 +144,24 @@ def _wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come to that in time"
         time.sleep(0.1)
+
+
+def test_a_client_that_goes_away_ends_the_decoder_of_its_answer(server: ProductServer, tmp_path: Path) -> None:
+    """In the middle of a body that is still being made: the decoder ends long before its work would."""
+    source = tmp_path / "large.tif"
+    noise = pyvips.Image.gaussnoise(1024, 1024, mean=128, sigma=60, seed=1).cast("uchar").copy_memory()
+    noise.replicate(12, 12).copy(interpretation="b-w").tiffsave(
+        str(source), compression="jpeg", tile=True, tile_width=256, tile_height=256
+    )
+    server.ingest(str(source), "--id", "large")
+    path = "/iiif/3/large/full/6000,/0/default.png"
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: {server.host}\r\n\r\n".encode())
+        received = b""
+        while len(received) < 100_000:
+            received += client.recv(65536)
+        assert received.startswith(b"HTTP/1.1 200")
+        busy = [pid for pid in decoders(server) if _is_busy(pid)]
+        assert len(busy) == 1, "the body was made before the client went away"
+    assert wait_until(lambda: busy[0] not in decoders(server), 5)
+    assert server.get("/iiif/3/noise/full/102,/0/default.jpg").status == 200

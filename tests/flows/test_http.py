@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 from images.models import Image
 from tests.flows.conftest import Ingest, gradient, png_bytes
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 IMAGE_3 = "/iiif/3/picture/full/300,/0/default.jpg"
 
 
@@ -113,8 +113,8 @@ def test_base_uri_redirects_to_the_encoded_information(client: Client, ingest: I
 
 def test_conditional_requests_decode_nothing(client: Client, picture: Image, monkeypatch: Any) -> None:
     first = client.get(IMAGE_3)
-    monkeypatch.setattr("images.services.rendering.get_runner", _fail)
-    monkeypatch.setattr("images.services.rendering.open_source", _fail)
+    monkeypatch.setattr("images.services.producing.get_runner", _fail)
+    monkeypatch.setattr("images.services.producing.open_source", _fail)
     etag, modified = first["ETag"], first["Last-Modified"]
     other = "/iiif/3/picture/full/299,/0/default.jpg"
     etag_of_other = client.head(other)["ETag"]
@@ -131,8 +131,8 @@ def test_conditional_requests_decode_nothing(client: Client, picture: Image, mon
 
 def test_head_decodes_nothing_and_says_the_same(client: Client, picture: Image, monkeypatch: Any) -> None:
     got = client.get(IMAGE_3)
-    monkeypatch.setattr("images.services.rendering.get_runner", _fail)
-    monkeypatch.setattr("images.services.rendering.open_source", _fail)
+    monkeypatch.setattr("images.services.producing.get_runner", _fail)
+    monkeypatch.setattr("images.services.producing.open_source", _fail)
     head = client.head(IMAGE_3)
     assert head.status_code == 200
     assert head.content == b""
@@ -195,7 +195,7 @@ def test_a_cached_tile_costs_one_query_and_opens_no_source(
     client: Client, picture: Image, monkeypatch: Any, django_assert_max_num_queries: Any
 ) -> None:
     expected = body(client.get(IMAGE_3))
-    monkeypatch.setattr("images.services.rendering.open_source", _fail)
+    monkeypatch.setattr("images.services.producing.open_source", _fail)
     with django_assert_max_num_queries(1):
         assert body(client.get(IMAGE_3)) == expected
 

@@ -16,12 +16,13 @@ from django.utils import timezone
 from PIL import Image as Pillow
 
 from images.models import Image, ImageState, Store, Tiling
-from images.services.ingest import image_ingest, image_refresh, images_requeue_stalled
+from images.services.ingest import image_ingest, image_refresh
+from images.services.ingest_sweeps import images_requeue_stalled
 from images.services.registration import IdentifierTakenError, SourceReference, image_register, image_reingest
 from images.services.stores import store_for_folder
 from tests.flows.conftest import Ingest, gradient, png_bytes
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
 
 def test_a_file_becomes_ready(picture: Image) -> None:
@@ -118,8 +119,8 @@ def test_a_changed_source_gets_a_new_version_and_new_pixels(client: Client, pict
 def test_a_source_that_changed_unseen_is_never_mixed(client: Client, picture: Image, monkeypatch: Any) -> None:
     """The pinned source is another one: 503, a refresh is asked for, and the next request has the new version."""
     refreshed: list[int] = []
-    monkeypatch.setattr("images.services.rendering.enqueue_now", lambda _name, pk: refreshed.append(pk))
-    monkeypatch.setattr("images.services.rendering._refreshes", {})
+    monkeypatch.setattr("images.services.producing.enqueue_aside", lambda _name, pk: refreshed.append(pk))
+    monkeypatch.setattr("images.services.producing._refreshes", {})
     assert picture.store is not None
     path = Path(picture.store.root) / picture.key
     path.write_bytes(png_bytes(gradient(600, 400, seed=99)))
@@ -133,7 +134,7 @@ def test_a_source_that_changed_unseen_is_never_mixed(client: Client, picture: Im
 
 
 def test_a_source_that_is_gone_is_404(client: Client, picture: Image, monkeypatch: Any) -> None:
-    monkeypatch.setattr("images.services.rendering.enqueue_now", lambda *_args: None)
+    monkeypatch.setattr("images.services.producing.enqueue_aside", lambda *_args: None)
     assert picture.store is not None
     (Path(picture.store.root) / picture.key).unlink()
     response = client.get("/iiif/3/picture/full/201,/0/default.png")
@@ -143,7 +144,10 @@ def test_a_source_that_is_gone_is_404(client: Client, picture: Image, monkeypatc
 
 def test_stalled_images_are_queued_again_and_poison_ends(tmp_path: Path, monkeypatch: Any) -> None:
     queued: list[int] = []
-    monkeypatch.setattr("images.services.ingest.enqueue", lambda _name, pk: queued.append(pk))
+    monkeypatch.setattr(
+        "images.services.ingest_sweeps.enqueue_many",
+        lambda _name, calls, **_queue: queued.extend(pk for (pk,) in calls),
+    )
     store = store_for_folder(tmp_path)
     images = [
         image_register(f"i{n}", SourceReference(store=store, key=f"{n}.png"), queue=False).image for n in range(3)

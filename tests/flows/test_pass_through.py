@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from io import BytesIO, StringIO
 from pathlib import Path
 from queue import Queue
-from typing import Any
+from typing import Any, cast
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -23,7 +24,9 @@ from images.models import Image, Tiling
 from images.selectors import indexes
 from images.services import splicing
 from images.services.decoding import get_runner
-from images.sources.registry import open_source
+from images.sources.kept import keep_source
+from images.sources.location import Location
+from images.sources.reader import ByteReader
 from tests.flows.conftest import Ingest, gradient, png_bytes
 from tests.images.indexes.tiff.jpeg import jpeg_tiff
 from tests.images.indexes.tiff.writer import UNDEFINED, Tag
@@ -52,23 +55,23 @@ class Reads:
         self.ranges: list[Sequence[ByteRange]] = []
         self.opened = 0
 
-    def open(self, *arguments: Any, **options: Any) -> Any:
+    def open(self, location: Location, etag: str) -> ByteReader:
         self.opened += 1
-        reader = open_source(*arguments, **options)
-        read_many = reader.read_many
+        reader = keep_source(location, etag)
 
         def counted(ranges: Sequence[ByteRange]) -> list[bytes]:
             self.ranges.append(ranges)
-            return read_many(ranges)
+            return reader.read_many(ranges)
 
-        reader.read_many = counted  # type: ignore[method-assign]
-        return reader
+        counting: Any = MagicMock(wraps=reader, read_many=counted)
+        counting.__enter__.return_value = counting
+        return cast("ByteReader", counting)
 
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
     counting = Reads()
-    monkeypatch.setattr(splicing, "open_source", counting.open)
+    monkeypatch.setattr(splicing, "keep_source", counting.open)
     return counting
 
 
@@ -79,7 +82,7 @@ def _no_decoders(monkeypatch: pytest.MonkeyPatch, slide: Image) -> None:
     def fail(*_args: object) -> None:
         raise AssertionError("something was decoded")
 
-    monkeypatch.setattr("images.services.rendering.get_runner", fail)
+    monkeypatch.setattr("images.services.producing.get_runner", fail)
 
 
 def opened(content: bytes) -> np.ndarray[Any, Any]:
@@ -179,7 +182,7 @@ def test_what_is_no_stored_tile_is_decoded(client: Client, slide: Image, monkeyp
         jobs.append(url)
         return get_runner()
 
-    monkeypatch.setattr("images.services.rendering.get_runner", counted)
+    monkeypatch.setattr("images.services.producing.get_runner", counted)
     assert client.get(url).status_code == 200
     assert jobs == [url]
 
@@ -239,8 +242,8 @@ def test_a_source_that_changed_is_not_read_by_the_old_index(
 ) -> None:
     assert client.get(TILE_URL).status_code == 200
     queued: Queue[tuple[str, int]] = Queue()
-    monkeypatch.setattr("images.services.rendering.enqueue_now", lambda name, pk: queued.put((name, pk)))
-    monkeypatch.setattr("images.services.rendering._refreshes", {})
+    monkeypatch.setattr("images.services.producing.enqueue_aside", lambda name, pk: queued.put((name, pk)))
+    monkeypatch.setattr("images.services.producing._refreshes", {})
     path = tmp_path / "sources" / "slide.tif"
     other = path.with_suffix(".new")
     other.write_bytes(jpeg_tiff(255 - PIXELS, TILE, "420", levels=2))
@@ -264,13 +267,13 @@ def test_a_profile_of_srgb_is_no_hindrance_but_another_is(client: Client, ingest
 
 
 def test_indexes_are_remembered_within_a_budget(ingest: Ingest, client: Client, settings: Any) -> None:
-    settings.IIIF_INDEX_MEMORY_BYTES = 5_000
+    settings.IIIF_INDEX_MEMORY_BYTES = 15_000
     data = jpeg_tiff(PIXELS, TILE, "420", levels=2)
     for name in ("one", "two", "three"):
         ingest(data, f"{name}.tif", name)
         assert client.get(TILE_URL.replace("slide", name)).status_code == 200
     assert 1 <= len(indexes._memo._entries) < 3
-    assert indexes._memo._bytes <= 5_000
+    assert indexes._memo._bytes <= 15_000
 
 
 def test_a_damaged_index_is_as_none(client: Client, slide: Image, caplog: Any) -> None:

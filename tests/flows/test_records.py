@@ -18,16 +18,17 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from iiifserver.logs import console_formatter
+from iiifserver.logs import console_formatter, redact
 from images.decoders.errors import DecoderDiedError
 from images.models import Image, ImageState, Store, Tiling
-from images.services.ingest import IngestRetryError, image_ingest, image_refresh, images_requeue_stalled
+from images.services.ingest import IngestRetryError, image_ingest, image_refresh
+from images.services.ingest_sweeps import images_requeue_stalled
 from images.services.registration import SourceReference, image_register, image_reingest, image_save, uploads_sweep
 from images.services.stores import store_for_folder, store_for_uploads
 from images.sources.errors import SourceUnreachableError
 from tests.flows.conftest import Ingest, gradient, png_bytes
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
 
 def test_saving_an_old_instance_does_not_put_back_its_version(picture: Image) -> None:
@@ -68,7 +69,7 @@ def test_two_who_register_the_same_at_once_both_succeed(tmp_path: Path, monkeypa
 def test_a_source_that_is_away_for_a_while_comes_back_by_itself(
     client: Client, picture: Image, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("images.services.rendering.enqueue_now", lambda *_args: None)
+    monkeypatch.setattr("images.services.producing.enqueue_aside", lambda *_args: None)
     assert picture.store is not None
     path = Path(picture.store.root) / picture.key
     path.rename(path.with_suffix(".away"))
@@ -110,7 +111,10 @@ def test_a_decoder_that_died_is_not_the_sources_fault(picture: Image, monkeypatc
 
 def test_images_are_requeued_once_and_failed_sources_are_looked_at_again(tmp_path: Path, monkeypatch: Any) -> None:
     queued: list[int] = []
-    monkeypatch.setattr("images.services.ingest.enqueue", lambda _name, pk: queued.append(pk))
+    monkeypatch.setattr(
+        "images.services.ingest_sweeps.enqueue_many",
+        lambda _name, calls, **_queue: queued.extend(pk for (pk,) in calls),
+    )
     source = SourceReference(store=store_for_folder(tmp_path), key="a.png")
     image = image_register("a", source, queue=False).image
     long_ago = timezone.now() - timedelta(hours=2)
@@ -282,3 +286,34 @@ def test_another_source_takes_an_identifier_only_when_told(tmp_path: Path, capsy
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 def test_probes_are_answered_under_any_name(client: Client, path: str) -> None:
     assert client.get(path, headers={"Host": "10.1.2.3"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://anna:SECRET@host/a.tif",
+        "https://anna:p@SECRET@host/a.tif",
+        "redis://:SECRET@host:6379/0",
+        "https://host/a?X-Amz-Signature=SECRET&b=1",
+        "https://host/a?X-Goog-Signature=SECRET",
+        "https://host/a?b=1&X-Goog-Credential=SECRET",
+        "https://host/a?sv=1&sig=SECRET",
+        "https://host/a?access_token=SECRET",
+        "https://host/a?api_key=SECRET&b=1",
+        "https://host/a?apikey=SECRET",
+        "https://host/a?AWSAccessKeyId=SECRET&Signature=SECRET",
+        "{'Authorization': 'Bearer SECRET'}",
+        "{'X-Api-Key': 'SECRET', 'a': 1}",
+        "Cookie: sessionid=SECRET",
+    ],
+)
+def test_no_credential_stays_in_a_line_of_a_log(text: str) -> None:
+    assert "SECRET" not in redact(text)
+    assert "***" in redact(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["https://host/a?mail=a@b.example", "https://host/keys/a?page=3&monkey_bars=1", "a key: b", "//a@b/"]
+)
+def test_what_is_no_credential_stays(text: str) -> None:
+    assert redact(text) == text

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,7 @@ from typing import Any
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 _START_SECONDS = 60
+_SETTINGS = "tests.support.settings"
 
 
 def free_port() -> int:
@@ -47,6 +49,7 @@ class ProductServer:
 
     data_dir: Path
     environment: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)  # overrides, as JSON has them
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -58,13 +61,19 @@ class ProductServer:
     def host(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    def _environment(self) -> dict[str, str]:
+    def process_environment(self) -> dict[str, str]:
         inherited = {k: v for k, v in os.environ.items() if k not in {"DJANGO_SETTINGS_MODULE", "DECODE_ISOLATION"}}
         return {
             **inherited,
             "IIIF_DATA_DIR": str(self.data_dir),
+            "PORT": str(self.port),
             "DJANGO_SETTINGS_MODULE": "iiifserver.settings.development",
             "PYTHONDONTWRITEBYTECODE": "1",
+            **(
+                {"DJANGO_SETTINGS_MODULE": _SETTINGS, "IIIF_TEST_SETTINGS": json.dumps(self.settings)}
+                if self.settings
+                else {}
+            ),
             **self.environment,
         }
 
@@ -72,12 +81,21 @@ class ProductServer:
         return subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=PROJECT,
-            env=self._environment(),
+            env=self.process_environment(),
             check=check,
             capture_output=True,
             text=True,
             timeout=300,
         )
+
+    def popen(self, *arguments: str) -> "subprocess.Popen[str]":
+        """A command that is talked to by standard input and output; the caller ends it."""
+        with (self.data_dir / "command.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "manage.py", *arguments],
+                cwd=PROJECT, env=self.process_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                text=True,
+            )  # fmt: skip
 
     def ingest(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return self.manage("ingest", "--wait", *arguments, check=check)
@@ -97,7 +115,7 @@ class ProductServer:
             "iiifserver.wsgi:application",
         ]  # fmt: skip
         self.process = subprocess.Popen(
-            command, cwd=PROJECT, env=self._environment(), stdout=log, stderr=log, start_new_session=True
+            command, cwd=PROJECT, env=self.process_environment(), stdout=log, stderr=log, start_new_session=True
         )
         log.close()
         deadline = time.monotonic() + _START_SECONDS
@@ -137,3 +155,16 @@ class ProductServer:
         except urllib.error.HTTPError as error:
             with error:
                 return Answer(error.code, error.headers, error.read())
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> bool:
+    """Whether the condition came true within this time; errors of a server that is away count as not yet."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if condition():
+                return True
+        except OSError:
+            pass
+        time.sleep(0.05)
+    return False

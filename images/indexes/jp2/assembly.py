@@ -1,13 +1,13 @@
 """Puts a sparse codestream together from its plan and the bytes that were read."""
 
 import struct
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from images.indexes.errors import DamagedError
+from images.indexes.jp2.block_assembly import write_packets
+from images.indexes.jp2.chunks import Chunks
 from images.indexes.jp2.packet_headers import SOP, SOP_BYTES
-from images.indexes.jp2.sparse_plan import SparsePlan, TileRecipe
-from images.indexes.ranges import ByteRange
+from images.indexes.jp2.sparse_plan import BlockRecipe, SparsePlan, TileRecipe
 
 _SOT_BYTES = 12
 _SOD = b"\xff\x93"
@@ -24,7 +24,7 @@ def assemble(plan: SparsePlan, chunks: Sequence[bytes]) -> bytes:
         if len(chunk) != wanted.length:
             raise DamagedError("The image data are shorter than when they were indexed.")
     pieces: list[bytes | memoryview] = [plan.main_header]
-    views = _Chunks(plan.ranges, chunks)
+    views = Chunks(plan.ranges, chunks)
     for tile in plan.tiles:
         pieces += _tile_part(tile, views)
     pieces.append(_EOC)
@@ -33,27 +33,20 @@ def assemble(plan: SparsePlan, chunks: Sequence[bytes]) -> bytes:
     return b"".join([_SIGNATURE, _box(b"jp2h", len(plan.jp2_header)), plan.jp2_header, _box(b"jp2c", None), *pieces])
 
 
-class _Chunks:
-    """The bytes that were read, by where they are in the source."""
-
-    def __init__(self, ranges: Sequence[ByteRange], chunks: Sequence[bytes]) -> None:
-        self._starts = [each.start for each in ranges]
-        self._ranges = ranges
-        self._views = [memoryview(chunk) for chunk in chunks]
-
-    def at(self, offset: int) -> tuple[memoryview, int, int]:
-        """The chunk that holds the byte at `offset`, and the offsets where it starts and stops."""
-        number = bisect_right(self._starts, offset) - 1
-        return self._views[number], self._starts[number], self._ranges[number].stop
-
-
 def _box(type_: bytes, content_bytes: int | None) -> bytes:
     """The head of a box; without a length it reaches to the end of the file (T.800 I.4)."""
     return struct.pack(">I4s", 0 if content_bytes is None else content_bytes + 8, type_)
 
 
-def _tile_part(tile: TileRecipe, chunks: _Chunks) -> list[bytes | memoryview]:
+def _tile_part(tile: TileRecipe | BlockRecipe, chunks: Chunks) -> list[bytes | memoryview]:
     """The whole tile as its only tile-part (T.800 A.4.2)."""
+    packets = write_packets(tile, chunks) if isinstance(tile, BlockRecipe) else _kept_packets(tile, chunks)
+    length = _SOT_BYTES + len(tile.header) + len(_SOD) + sum(map(len, packets))
+    start = struct.pack(">HHHIBB", 0xFF90, 10, tile.number, length, 0, 1)
+    return [start, tile.header, _SOD, *packets]
+
+
+def _kept_packets(tile: TileRecipe, chunks: Chunks) -> list[bytes | memoryview]:
     packets: list[bytes | memoryview] = []
     for each in tile.packets:
         if isinstance(each, bytes):
@@ -62,12 +55,10 @@ def _tile_part(tile: TileRecipe, chunks: _Chunks) -> list[bytes | memoryview]:
             packets += _changed_packets(tile, each, chunks)
         else:
             _add_packets(packets, tile, each, chunks)
-    length = _SOT_BYTES + len(tile.header) + len(_SOD) + sum(map(len, packets))
-    start = struct.pack(">HHHIBB", 0xFF90, 10, tile.number, length, 0, 1)
-    return [start, tile.header, _SOD, *packets]
+    return packets
 
 
-def _add_packets(packets: list[bytes | memoryview], tile: TileRecipe, numbers: range, chunks: _Chunks) -> None:
+def _add_packets(packets: list[bytes | memoryview], tile: TileRecipe, numbers: range, chunks: Chunks) -> None:
     """Packets as they lie in the source. There may be ten thousands of them."""
     offsets, lengths = tile.source.offsets, tile.source.lengths
     view, start, stop = memoryview(b""), 0, 0
@@ -82,7 +73,7 @@ def _add_packets(packets: list[bytes | memoryview], tile: TileRecipe, numbers: r
         packets.append(view[offset - start : offset - start + length])
 
 
-def _changed_packets(tile: TileRecipe, numbers: range, chunks: _Chunks) -> Iterator[bytes | memoryview]:
+def _changed_packets(tile: TileRecipe, numbers: range, chunks: Chunks) -> Iterator[bytes | memoryview]:
     """Packets without their SOP segments, with their packed headers. A header may matter even if it has no body:
     its bits are part of what the headers of later layers go on from."""
     source = tile.source

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 
 from images.indexes.errors import DamagedError, IndexingError, NotSupportedError, TooLargeError
 from images.indexes.jp2 import boxes, geometry, markers, packet_lists, segments
+from images.indexes.jp2.blocks import BlockRecord, count_blocks, lay_out
 from images.indexes.jp2.boxes import Container
 from images.indexes.jp2.markers import CodingStyle, MainHeader
 from images.indexes.jp2.packet_index import PacketIndex
 from images.indexes.jp2.packet_reading import PacketReading, Work, read_packets
 from images.indexes.jp2.packet_storage import TilePackets
-from images.indexes.jp2.precincts import tile_geometry
+from images.indexes.jp2.precincts import Tile, tile_geometry
 from images.indexes.jp2.progression import packet_order
 from images.indexes.jp2.segments import HeaderSegments, ProgressionChange, Segment
 from images.indexes.limits import SourceLimits
@@ -21,6 +22,9 @@ _SOT_BYTES = 12
 _HEADER_PAGE_BYTES = 4_096
 _MOST_JP2_HEADER_BYTES = 4_000_000
 _HIGH_THROUGHPUT_BLOCKS = 0x40
+
+BLOCKS_FROM_PIXELS = 4_000_000
+"""Of images whose code-blocks are indexed: smaller ones gain little, since all their blocks are soon looked through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class _Budget:
     packets: int
     resolutions: int
     work: Work
+    contributions: int
 
     def take(self, packets: int, resolutions: int = 0) -> None:
         self.packets -= packets
@@ -58,13 +63,17 @@ class _Budget:
             raise TooLargeError("The image data are cut into more packets than this server indexes.")
 
 
-def index_packets(byte_size: int, limits: SourceLimits | None = None) -> Parser[Indexed]:
+def index_packets(
+    byte_size: int, limits: SourceLimits | None = None, blocks_from_pixels: int = BLOCKS_FROM_PIXELS
+) -> Parser[Indexed]:
     """A parser of a JP2 or JPX file, or of a codestream without a file, of `byte_size` bytes.
 
+    Code-blocks are indexed where the image is one tile of so many pixels or more, or of high throughput code-blocks,
+    which are decoded whole otherwise; then all of the file is read.
     Never raises IndexingError: what can't be indexed, or does not agree with itself, has no index but a reason.
     """
     try:
-        index = yield from _index(byte_size, limits or SourceLimits())
+        index = yield from _index(byte_size, limits or SourceLimits(), blocks_from_pixels)
     except IndexingError as error:
         return Indexed(None, error.detail)
     return Indexed(index)
@@ -76,7 +85,7 @@ def reads_and_bytes(byte_size: int, limits: SourceLimits) -> tuple[int, int]:
     return 4 * tile_parts + byte_size // 65_536 + 1_000, 4 * byte_size + tile_parts * 3 * _HEADER_PAGE_BYTES
 
 
-def _index(byte_size: int, limits: SourceLimits) -> Parser[PacketIndex]:
+def _index(byte_size: int, limits: SourceLimits, blocks_from_pixels: int) -> Parser[PacketIndex]:
     window = Window(byte_size, _HEADER_PAGE_BYTES)
     head = yield from window.fetch(0, 2, "The JPEG 2000 file")
     container = Container(ByteRange(0, byte_size))
@@ -90,7 +99,14 @@ def _index(byte_size: int, limits: SourceLimits) -> Parser[PacketIndex]:
     found = yield from _parse_tile_parts(window, header, main, stream.stop, limits)
     tiles: dict[int, TilePackets] = {}
     most_packets = min(limits.max_indexed_packets, stream.length)  # each takes a byte at least
-    budget = _Budget(most_packets, limits.max_indexed_packets, Work(limits.max_indexed_code_blocks))
+    is_large = header.size.width * header.size.height >= blocks_from_pixels
+    wants_blocks = header.size.tile_count == 1 and (is_large or header.is_high_throughput)
+    budget = _Budget(
+        most_packets,
+        limits.max_indexed_packets,
+        Work(limits.max_indexed_code_blocks),
+        limits.max_indexed_contributions if wants_blocks else 0,
+    )
     for number in sorted(found):
         tiles[number] = yield from _tile_packets(header, number, found.pop(number), budget)
     return PacketIndex(jp2_header, stream.length, main.taken_over, tiles)
@@ -194,11 +210,22 @@ def _tile_packets(header: MainHeader, number: int, found: _TileFound, budget: _B
     budget.take(tile.precincts * style.layers)
     order = packet_order(tile, style.layers, style.progression, found.changes)
     listed = None if found.has_packed_headers else _listed(found, len(order))
-    if listed is None:
-        reading = PacketReading(tile, style, order, b"".join(found.packed) if found.has_packed_headers else None)
-        return (yield from _read(reading, found, budget.work))
+    record = _block_record(tile, style, budget)
+    if listed is None or record is not None:
+        packed = b"".join(found.packed) if found.has_packed_headers else None
+        return (yield from _read(PacketReading(tile, style, order, packed, record), found, budget.work))
     counts = [len(each or ()) for each in found.listed]
     return TilePackets(found.segments, found.changes, _counted(found, counts), listed)
+
+
+def _block_record(tile: Tile, style: CodingStyle, budget: _Budget) -> BlockRecord | None:
+    """Where to take down the code-blocks; None where they are not wanted, or are more than are kept."""
+    if not budget.contributions:
+        return None
+    blocks = count_blocks(tile, style)
+    if blocks > budget.work.most_blocks or blocks * style.layers > budget.contributions:
+        return None
+    return BlockRecord(lay_out(tile, style), blocks, style.layers)
 
 
 def _listed(found: _TileFound, packets: int) -> "array[int] | None":
@@ -219,6 +246,7 @@ def _read(reading: PacketReading, found: _TileFound, work: Work) -> Parser[TileP
         reading.lengths,
         reading.packed or b"",
         reading.header_lengths,
+        reading.record.finished() if reading.record is not None else None,
     )
 
 

@@ -25,6 +25,7 @@ SOD = 0xFF93
 EOC = 0xFFD9
 
 PROGRESSIONS = ("LRCP", "RLCP", "RPCL", "PCRL", "CPRL")
+REVERSIBLE = 1
 TRANSFORMS = {0: "9/7", 1: "5/3"}
 
 _BARE = range(0xFF30, 0xFF40)
@@ -33,7 +34,9 @@ _COMPONENTS = 16_384
 _LEVELS = 32
 _BITS = 38
 _HIGH_THROUGHPUT_CAPABILITY = 1 << (32 - 15)
-_HIGH_THROUGHPUT_BLOCKS = 0x40
+HIGH_THROUGHPUT_BLOCKS = 0x40
+HIGH_THROUGHPUT_PROFILE = 0x4000
+"""In Rsiz: CAP says more (T.800 A.5.1, T.814)."""
 _LARGEST_PRECINCT = 15
 
 MAX_SEGMENTS = 10_000
@@ -136,7 +139,7 @@ class MainHeader:
         styles = (self.style.default, *self.style.components.values())
         return bool(
             self.capabilities & _HIGH_THROUGHPUT_CAPABILITY
-            or any(style.flags & _HIGH_THROUGHPUT_BLOCKS for style in styles)
+            or any(style.flags & HIGH_THROUGHPUT_BLOCKS for style in styles)
         )
 
 

@@ -3,9 +3,11 @@
 from array import array
 
 from images.indexes.errors import DamagedError
+from images.indexes.jp2.blocks import BlockRecord
 from images.indexes.jp2.markers import BlockStyle
 
 _BYPASS, _TERMALL, _HIGH_THROUGHPUT = 0x01, 0x04, 0x40
+_SEGMENTED = _BYPASS | _TERMALL | _HIGH_THROUGHPUT
 _UNKNOWN = 0xFFFF
 _MOST_ZERO_BIT_PLANES = 80
 _MOST_LENGTH_BITS = 32
@@ -95,23 +97,34 @@ class TagTree:
 
 
 class Band:
-    """The code-blocks of one band in one precinct, and what the packets so far said of them."""
+    """The code-blocks of one band in one precinct, and what the packets so far said of them.
 
-    __slots__ = ("inclusion", "length_bits", "passes", "zero_bit_planes")
+    `first`: the number of its first block, where blocks are recorded.
+    """
 
-    def __init__(self, across: int, down: int) -> None:
+    __slots__ = ("first", "inclusion", "length_bits", "passes", "zero_bit_planes")
+
+    def __init__(self, across: int, down: int, first: int = 0) -> None:
+        self.first = first
         self.inclusion = TagTree(across, down)
         self.zero_bit_planes = TagTree(across, down)
         self.length_bits = bytearray(b"\x03") * (across * down)
         self.passes = bytearray(across * down)
 
 
-def read_header(bits: Bits, bands: list[Band], layer: int, style: BlockStyle) -> int:
+def has_segments(flags: int) -> bool:
+    """Whether blocks of this style may have more than one codeword segment."""
+    return bool(flags & _SEGMENTED)
+
+
+def read_header(bits: Bits, bands: list[Band], layer: int, style: BlockStyle, record: BlockRecord | None = None) -> int:
     """Read one packet header, not empty, behind its first bit. The bytes of code-blocks that follow it.
 
-    Raises DamagedError where it says what can't be, IndexError where the data end.
+    `record` takes down what it says of each block. Raises DamagedError where it says what can't be, IndexError where
+    the data end.
     """
     total = 0
+    is_segmented = has_segments(style.flags)
     for band in bands:
         passes_so_far = band.passes
         for block in range(len(passes_so_far)):
@@ -122,20 +135,39 @@ def read_header(bits: Bits, bands: list[Band], layer: int, style: BlockStyle) ->
             else:
                 if band.inclusion.decode(bits, block, layer + 1) > layer:
                     continue
-                if band.zero_bit_planes.decode(bits, block, _MOST_ZERO_BIT_PLANES) >= _MOST_ZERO_BIT_PLANES:
-                    raise DamagedError("A packet header of the JPEG 2000 image data claims too many bit-planes.")
+                planes = _read_zero_bit_planes(bits, band, block)
+                if record is not None:
+                    record.zero_bit_planes[band.first + block] = planes
             passes = _read_passes(bits)
             if before + passes > _MOST_PASSES:
                 raise DamagedError("A packet header of the JPEG 2000 image data claims too many coding passes.")
-            length_bits = band.length_bits[block]
-            while bits.bit():
-                length_bits += 1
-                if length_bits > _MOST_LENGTH_BITS:
-                    raise DamagedError("A packet header of the JPEG 2000 image data claims too long a code-block.")
-            band.length_bits[block] = length_bits
-            total += _read_lengths(bits, length_bits, before, passes, style.flags)
+            length_bits = band.length_bits[block] = _read_length_bits(bits, band.length_bits[block])
+            lengths = _read_lengths(bits, length_bits, before, passes, style.flags)
+            length = sum(lengths)
+            total += length
             passes_so_far[block] = before + passes
+            if record is not None:
+                record.add(layer, band.first + block, passes, length)
+                if is_segmented:
+                    record.add_segments(lengths)
     return total
+
+
+def _read_zero_bit_planes(bits: Bits, band: Band, block: int) -> int:
+    """T.800 B.10.5."""
+    planes = band.zero_bit_planes.decode(bits, block, _MOST_ZERO_BIT_PLANES)
+    if planes >= _MOST_ZERO_BIT_PLANES:
+        raise DamagedError("A packet header of the JPEG 2000 image data claims too many bit-planes.")
+    return planes
+
+
+def _read_length_bits(bits: Bits, length_bits: int) -> int:
+    """Lblock, from what it was (T.800 B.10.7.1)."""
+    while bits.bit():
+        length_bits += 1
+        if length_bits > _MOST_LENGTH_BITS:
+            raise DamagedError("A packet header of the JPEG 2000 image data claims too long a code-block.")
+    return length_bits
 
 
 def _read_passes(bits: Bits) -> int:
@@ -153,20 +185,20 @@ def _read_passes(bits: Bits) -> int:
     return 37 + bits.bits(7)
 
 
-def _read_lengths(bits: Bits, length_bits: int, before: int, passes: int, flags: int) -> int:
-    """Bytes of all codeword segments that these passes add to (T.800 B.10.7)."""
-    if not flags & (_BYPASS | _TERMALL | _HIGH_THROUGHPUT):
-        return bits.bits(length_bits + passes.bit_length() - 1)
-    total = 0
+def _read_lengths(bits: Bits, length_bits: int, before: int, passes: int, flags: int) -> list[int]:
+    """Bytes of each codeword segment that these passes add to (T.800 B.10.7)."""
+    if not flags & _SEGMENTED:
+        return [bits.bits(length_bits + passes.bit_length() - 1)]
+    lengths = []
     while passes:
-        added = min(passes, _room(before, flags))
-        total += bits.bits(length_bits + added.bit_length() - 1)
+        added = min(passes, room(before, flags))
+        lengths.append(bits.bits(length_bits + added.bit_length() - 1))
         before += added
         passes -= added
-    return total
+    return lengths
 
 
-def _room(before: int, flags: int) -> int:
+def room(before: int, flags: int) -> int:
     """Passes that the open codeword segment still takes, `before` passes into the code-block (T.800 table D.9)."""
     if flags & _HIGH_THROUGHPUT:
         return 1 if not before else _MOST_PASSES

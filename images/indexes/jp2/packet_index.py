@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from images.indexes.jp2 import markers, packet_storage
+from images.indexes.jp2.block_map import BlockMap, map_blocks, map_memory_bytes
 from images.indexes.jp2.markers import CodingStyle, ImageSize
 from images.indexes.jp2.packet_storage import Stored, TilePackets
 from images.indexes.jp2.precincts import Tile, tile_geometry
@@ -59,7 +60,7 @@ class PacketIndex:
     def is_high_throughput(self) -> bool:
         """T.814: some code-block of some tile is, or may be."""
         return any(segment.marker == markers.CAP for segment in self.segments) or any(
-            block.flags & 0x40
+            block.flags & markers.HIGH_THROUGHPUT_BLOCKS
             for number in self.tiles
             for block in (self.style_of(number).default, *self.style_of(number).components.values())
         )
@@ -77,9 +78,10 @@ class PacketIndex:
     @property
     def memory_bytes(self) -> int:
         """What the index takes at most once every tile was asked for."""
+        blocks = sum(map_memory_bytes(tile.blocks) for tile in self.tiles.values() if tile.blocks is not None)
         packed = sum(3 * len(tile.headers) + 60 * len(tile.header_lengths) for tile in self.tiles.values())
         own = len(self.jp2_header) + sum(len(segment.data) for segment in self.segments)
-        return own + packed + 2 * _PACKET_BYTES * self.packets + _TILE_OVERHEAD_BYTES * len(self.tiles)
+        return own + packed + blocks + 2 * _PACKET_BYTES * self.packets + _TILE_OVERHEAD_BYTES * len(self.tiles)
 
     @cached_property
     def _maps(self) -> dict[int, TileMap]:
@@ -98,6 +100,30 @@ class PacketIndex:
         if found is None:
             found = self._maps[number] = self._make_map(number)
         return found
+
+    @cached_property
+    def blocks(self) -> BlockMap | None:
+        """The code-blocks of an image that is one tile, where they are indexed; computed when first asked for."""
+        packets = self.tiles.get(0)
+        if self.size.tile_count != 1 or packets is None or packets.blocks is None:
+            return None
+        tile = self.tile_map(0)
+        return map_blocks(tile.tile, tile.style, packets.blocks, tile.offsets, tile.lengths, self._packet_order(0))
+
+    @property
+    def has_blocks(self) -> bool:
+        """Whether `blocks` has any; costs nothing."""
+        packets = self.tiles.get(0)
+        return self.size.tile_count == 1 and packets is not None and packets.blocks is not None
+
+    @property
+    def block_count(self) -> int:
+        """Code-blocks that are indexed."""
+        return sum(len(tile.blocks.zero_bit_planes) for tile in self.tiles.values() if tile.blocks is not None)
+
+    def _packet_order(self, number: int) -> "array[int]":
+        tile, packets = self.tile_map(number), self.tiles[number]
+        return packet_order(tile.tile, tile.style.layers, tile.style.progression, packets.changes)
 
     def _make_map(self, number: int) -> TileMap:
         style = self.style_of(number)

@@ -1,10 +1,11 @@
 """Reads packet after packet of a tile to learn how long each is; bodies are passed over."""
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from images.indexes.errors import DamagedError, TooLargeError
+from images.indexes.jp2.blocks import BlockRecord
 from images.indexes.jp2.markers import CodingStyle
 from images.indexes.jp2.packet_headers import EPH, SOP, SOP_BYTES, Band, Bits, read_header
 from images.indexes.jp2.precincts import Resolution, Tile, block_counts
@@ -39,13 +40,15 @@ class Work:
 class PacketReading:
     """A tile that is being read. `order`: its packets as they follow each other; `packed`: packet headers, if apart.
 
-    `lengths` and `header_lengths` grow as packets are read; the latter only where headers are packed.
+    `lengths` and `header_lengths` grow as packets are read; the latter only where headers are packed. `record` takes
+    down the code-blocks, if they are wanted.
     """
 
     tile: Tile
     style: CodingStyle
     order: "array[int]"
     packed: bytes | None
+    record: BlockRecord | None = None
     lengths: "array[int]" = field(default_factory=lambda: array("I"))
     header_lengths: "array[int]" = field(default_factory=lambda: array("I"))
 
@@ -55,6 +58,7 @@ class _Precincts:
 
     def __init__(self, reading: PacketReading, work: Work) -> None:
         self._tile, self._style = reading.tile, reading.style
+        self.record = reading.record
         self._last_layer = reading.style.layers - 1
         self._bands: dict[int, list[Band]] = {}
         self._work = work
@@ -81,12 +85,18 @@ class _Precincts:
     def _make(self, precinct: int) -> Iterator[Band]:
         resolution = self.resolution(precinct)
         style = self._style.of(resolution.component)
-        for across, down in block_counts(resolution, style, self._tile, precinct - resolution.first):
+        inner = precinct - resolution.first
+        firsts: Sequence[int] = ()
+        if self.record is not None:
+            layout = self.record.layout[self._resolution_of[precinct]]
+            bands = len(layout.grids)
+            firsts = layout.firsts[inner * bands : (inner + 1) * bands]
+        for band, (across, down) in enumerate(block_counts(resolution, style, self._tile, inner)):
             self._left -= across * down
             if self._left < 0:
                 raise TooLargeError("A tile of the image has more code-blocks than this server indexes.")
             if across and down:
-                yield Band(across, down)
+                yield Band(across, down, firsts[band] if firsts else 0)
 
     def ahead(self, precinct: int) -> int:
         """Bytes within which the header of a packet of this precinct ends, whatever it holds that makes sense."""
@@ -126,6 +136,8 @@ def read_packets(reading: PacketReading, parts: list[ByteRange], work: Work) -> 
         return (yield from _read_packed(reading, parts, work))
     except IndexError as error:
         raise DamagedError("A packet header of the JPEG 2000 image data has no end.") from error
+    except OverflowError as error:
+        raise TooLargeError("A packet of the JPEG 2000 image data is longer than what is indexed.") from error
 
 
 def _read_inline(reading: PacketReading, parts: list[ByteRange], work: Work) -> Parser[list[int]]:
@@ -148,11 +160,11 @@ def _read_inline(reading: PacketReading, parts: list[ByteRange], work: Work) -> 
             if not (buffer.start <= at and min(at + ahead, part.stop) <= buffer.start + len(buffer.data)):
                 yield from buffer.ensure(at, ahead, part.stop)
             length = _packet_length(buffer.data, at - buffer.start, precincts, precinct, layer, reading.style)
-            lengths.append(length)
             at += length
+            if at > part.stop:
+                raise DamagedError("A packet of the image data reaches beyond the end of its tile.")
+            lengths.append(length)
             done += 1
-        if at > part.stop:
-            raise DamagedError("A packet of the image data reaches beyond the end of its tile.")
         counts.append(done - first)
     if done != len(order):
         raise DamagedError(f"The image data end after {done:,} of {len(order):,} packets.")
@@ -178,7 +190,7 @@ def _read_packet_header(
         bits = Bits(data, at)
         bits.bit()
         component = precincts.resolution(precinct).component
-        body = read_header(bits, precincts.bands(precinct), layer, style.of(component))
+        body = read_header(bits, precincts.bands(precinct), layer, style.of(component), precincts.record)
         at = bits.end()
     precincts.leave(precinct, layer)
     if style.has_eph and data[at : at + 2] == EPH:
@@ -205,12 +217,12 @@ def _read_packed(reading: PacketReading, parts: list[ByteRange], work: Work) -> 
             yield from buffer.ensure(at, SOP_BYTES, parts[number].stop)
             if buffer.data[at - buffer.start :][:4] == SOP:
                 body += SOP_BYTES
-        reading.header_lengths.append(header_at - start)
-        reading.lengths.append(body)
-        counts[number] += 1
         at += body
         if at > parts[number].stop:
             raise DamagedError("A packet of the image data reaches beyond the end of its tile.")
+        reading.header_lengths.append(header_at - start)
+        reading.lengths.append(body)
+        counts[number] += 1
     if header_at != len(packed) or at != parts[number].stop or any(part.length for part in parts[number + 1 :]):
         raise DamagedError("The image data hold more than the packets that the header describes.")
     return counts

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from images.indexes.errors import DamagedError
+from images.indexes.jp2.blocks import TileBlocks
 from images.indexes.jp2.segments import ProgressionChange, Segment
 
-SCHEMA = 1
+SCHEMA = 2
 """An index that was stored with another number is made anew."""
 
 _MAGIC = b"JPX"
@@ -23,7 +24,7 @@ class TilePackets:
 
     `segments`: its own coding parameters. `parts`: where the data of each tile-part begin, from the start of the
     source, and how many packets it holds. `lengths`: bytes of each packet where it lies. `headers`, `header_lengths`:
-    packet headers that were packed elsewhere, else empty.
+    packet headers that were packed elsewhere, else empty. `blocks`: its code-blocks, where they were read.
     """
 
     segments: tuple[Segment, ...]
@@ -32,6 +33,7 @@ class TilePackets:
     lengths: "array[int]"
     headers: bytes = b""
     header_lengths: "array[int]" = field(default_factory=lambda: array("I"))
+    blocks: TileBlocks | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,20 @@ def _write(index: Stored) -> bytes:
         pieces.append(struct.pack("<I", len(tile.parts)))
         pieces += [struct.pack("<QI", *part) for part in tile.parts]
         pieces += [_numbers(tile.lengths), _numbers(tile.header_lengths), _block(tile.headers)]
+        pieces += _blocks(tile.blocks)
     return b"".join(pieces)
+
+
+def _blocks(blocks: TileBlocks | None) -> list[bytes]:
+    if blocks is None:
+        return [b"\x00"]
+    return [
+        b"\x01",
+        _block(blocks.zero_bit_planes),
+        _block(blocks.passes),
+        _short_numbers(blocks.lengths),
+        _short_numbers(blocks.segments),
+    ]
 
 
 def _block(data: bytes) -> bytes:
@@ -102,6 +117,12 @@ def _numbers(numbers: "array[int]") -> bytes:
         copy.byteswap()
     raw = copy.tobytes()
     return struct.pack("<I", len(numbers)) + b"".join(raw[plane::4] for plane in range(4))
+
+
+def _short_numbers(numbers: "array[int]") -> bytes:
+    raw = numbers.tobytes()
+    low = int(sys.byteorder == "big")
+    return struct.pack("<I", len(numbers)) + raw[low::2] + raw[1 - low :: 2]
 
 
 class _Reader:
@@ -133,7 +154,13 @@ class _Reader:
             lengths=self._numbers(),
             header_lengths=self._numbers(),
             headers=self._block(),
+            blocks=self._blocks(),
         )
+
+    def _blocks(self) -> TileBlocks | None:
+        if not self._unpack("<B")[0]:
+            return None
+        return TileBlocks(self._block(), self._block(), self._short_numbers(), self._short_numbers())
 
     def _unpack(self, layout: str) -> tuple[int, ...]:
         values: tuple[int, ...] = struct.unpack_from(layout, self._data, self._at)
@@ -164,3 +191,12 @@ class _Reader:
         if sys.byteorder == "big":
             numbers.byteswap()
         return numbers
+
+    def _short_numbers(self) -> "array[int]":
+        count = self._count()
+        planes = self._data[self._at : self._at + 2 * count]
+        self._at += 2 * count
+        raw = bytearray(2 * count)
+        low = int(sys.byteorder == "big")
+        raw[low::2], raw[1 - low :: 2] = planes[:count], planes[count:]
+        return array("H", bytes(raw))

@@ -4,16 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from images.indexes.jp2.geometry import ceil_shift
-from images.indexes.jp2.markers import BlockStyle, CodingStyle, ImageSize
+from images.indexes.jp2.markers import REVERSIBLE, BlockStyle, CodingStyle, ImageSize
 
 Span = tuple[int, int]
 """A half-open stretch along one axis."""
 
-_REVERSIBLE = 1
-_SUPPORT = {0: (3, 4), _REVERSIBLE: (1, 2)}
+_SUPPORT = {0: (3, 4), REVERSIBLE: (1, 2)}
 """Samples to each side on which one sample depends: of the low and the high band, for 9/7 and 5/3."""
 
-_BANDS = ((1, 0), (0, 1), (1, 1))
+BANDS = ((1, 0), (0, 1), (1, 1))
 """HL, LH, HH: high across, high down (T.800 table B.1)."""
 
 
@@ -105,7 +104,7 @@ def block_counts(resolution: Resolution, style: BlockStyle, tile: Tile, precinct
     row, column = divmod(precinct, resolution.across)
     half = 1 if resolution.number else 0
     level = resolution.shrink + half
-    for high_x, high_y in _BANDS if half else ((0, 0),):
+    for high_x, high_y in BANDS if half else ((0, 0),):
         yield (
             _blocks(tile.x, resolution, 0, high_x, level, column, style.block_width_exponent, half),
             _blocks(tile.y, resolution, 1, high_y, level, row, style.block_height_exponent, half),
@@ -146,23 +145,39 @@ def needed_precincts(
 
 
 def _needed(levels: list[Span], exponents: list[int], region: Span, style: BlockStyle, step: int) -> list[Span]:
-    low_support, high_support = _SUPPORT[style.transform]
-    start, stop = (min(max(-(-edge // step), levels[-1][0]), levels[-1][1]) for edge in region)
     cells: list[Span] = []
-    for number in range(len(levels) - 1, -1, -1):
-        if start >= stop:
+    for number, (low, high) in enumerate(band_spans(levels, region, style, step)):
+        if low[0] >= low[1]:
             cells.append((0, 0))
             continue
-        level, exponent = levels[number], exponents[number]
-        if number:
+        half = 1 if number else 0
+        box = (min(low[0], high[0]), max(low[1], high[1]))
+        cells.append(_cells_of(box, levels[number], exponents[number], exponents[number] - half))
+    return cells
+
+
+def band_spans(levels: list[Span], region: Span, style: BlockStyle, step: int) -> list[tuple[Span, Span]]:
+    """Along one axis, for each of these resolutions of a component, the samples of its low and its high band that a
+    region depends on; they may reach beyond the band. Minimal supports of the synthesis filters (T.800 F.3).
+
+    `levels`: extents of the resolutions from the lowest. `region`: on the reference grid of the last. Of the lowest
+    resolution, whose band is itself, both are the same.
+    """
+    low_support, high_support = _SUPPORT[style.transform]
+    start, stop = (min(max(-(-edge // step), levels[-1][0]), levels[-1][1]) for edge in region)
+    spans: list[tuple[Span, Span]] = []
+    for number in range(len(levels) - 1, -1, -1):
+        if start >= stop:
+            spans.append(((0, 0), (0, 0)))
+        elif number:
             low = ((start - low_support + 1) >> 1, ((stop - 1 + low_support) >> 1) + 1)
             high = ((start - high_support) >> 1, ((stop - 2 + high_support) >> 1) + 1)
-            cells.append(_cells_of((min(low[0], high[0]), max(low[1], high[1])), level, exponent, exponent - 1))
+            spans.append((low, high))
             below = levels[number - 1]
             start, stop = max(low[0], below[0]), min(low[1], below[1])
         else:
-            cells.append(_cells_of((start, stop), level, exponent, exponent))
-    return cells[::-1]
+            spans.append(((start, stop), (start, stop)))
+    return spans[::-1]
 
 
 def _cells_of(samples: Span, level: Span, exponent: int, band_exponent: int) -> Span:

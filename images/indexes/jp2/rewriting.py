@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from images.indexes.jp2 import markers
 from images.indexes.jp2.geometry import ceil_shift
-from images.indexes.jp2.markers import CodingStyle, ImageSize
+from images.indexes.jp2.markers import BlockStyle, CodingStyle, ImageSize
 from images.indexes.jp2.packet_headers import EPH
 from images.indexes.jp2.packet_index import PacketIndex
 from images.indexes.jp2.precincts import Span
@@ -13,6 +13,7 @@ from images.indexes.jp2.progression import RLCP
 from images.indexes.jp2.segments import QCC, Segment
 
 _HAS_PRECINCTS, _HAS_SOP = 0x01, 0x02
+_LARGEST_PRECINCT = 15
 _STEP_BYTES = {0: 1, 2: 2}
 """Of each band, by quantization style: none and expounded; derived has one step for all (T.800 table A.28)."""
 
@@ -84,6 +85,63 @@ def tile_segments(index: PacketIndex, number: int, crop: int, layers: int | None
 def empty_packet(style: CodingStyle) -> bytes:
     """A packet without any code-block (T.800 B.9)."""
     return b"\x00" + (EPH if style.has_eph else b"")
+
+
+def window_block_style(style: BlockStyle, reduction: int) -> BlockStyle:
+    """Fewer resolutions, and precincts only where they make code-blocks smaller (T.800 B-17, B-18)."""
+    levels = max(0, style.levels - reduction)
+    precincts = tuple(
+        (
+            across if across - half < style.block_width_exponent else _LARGEST_PRECINCT,
+            down if down - half < style.block_height_exponent else _LARGEST_PRECINCT,
+        )
+        for half, (across, down) in (
+            (min(number, 1), style.precinct(number) if number <= style.levels else (_LARGEST_PRECINCT,) * 2)
+            for number in range(levels + 1)
+        )
+    )
+    is_largest = all(each == (_LARGEST_PRECINCT, _LARGEST_PRECINCT) for each in precincts)
+    return replace(style, levels=levels, precincts=() if is_largest else precincts)
+
+
+def window_header(index: PacketIndex, size: ImageSize, style: CodingStyle, crop: int) -> bytes:
+    """SOC and all segments of a window that is coded in `style`, with `crop` resolutions left out."""
+    return b"\xff\x4f" + b"".join(
+        _to_bytes(
+            Segment(markers.SIZ, _size_data(segment.data, size))
+            if segment.marker == markers.SIZ
+            else _of_window(segment, index, style, crop)
+        )
+        for segment in index.segments
+    )
+
+
+def window_segments(index: PacketIndex, style: CodingStyle, crop: int) -> bytes:
+    """The segments of the header of the only tile."""
+    return b"".join(_to_bytes(_of_window(segment, index, style, crop)) for segment in index.tiles[0].segments)
+
+
+def _of_window(segment: Segment, index: PacketIndex, style: CodingStyle, crop: int) -> Segment:
+    data, components = segment.data, len(index.size.components)
+    width = 1 if components < 257 else 2
+    if segment.marker == markers.COD:
+        own = markers.parse_coding_style(data)
+        block_style = window_block_style(own.default, crop)
+        flags = _HAS_PRECINCTS if block_style.precincts else 0
+        return Segment(markers.COD, bytes([flags, RLCP, 0, 1]) + data[4:5] + _style_data(block_style))
+    if segment.marker == markers.COC:
+        _, own_style = markers.parse_component_style(data, components)
+        block_style = window_block_style(own_style, crop)
+        flags = _HAS_PRECINCTS if block_style.precincts else 0
+        return Segment(markers.COC, data[:width] + bytes([flags]) + _style_data(block_style))
+    return _rewritten(segment, components, index.most_levels, crop, style.layers)
+
+
+def _style_data(style: BlockStyle) -> bytes:
+    """SPcod or SPcoc (T.800 A.6.1)."""
+    sizes = bytes([style.block_width_exponent - 2, style.block_height_exponent - 2])
+    precincts = bytes(across | down << 4 for across, down in style.precincts)
+    return bytes([style.levels]) + sizes + bytes([style.flags, style.transform]) + precincts
 
 
 def _to_bytes(segment: Segment) -> bytes:

@@ -5,7 +5,7 @@ import struct
 import sys
 import zlib
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, chain
 from operator import add
 
@@ -16,12 +16,13 @@ from images.indexes.limits import SourceLimits
 from images.indexes.parsing import Parser, Window
 from images.indexes.ranges import ByteRange
 from images.indexes.tiff import tags
+from images.indexes.tiff.coding import Coding, parse_coding
 from images.indexes.tiff.description import describe_structure
 from images.indexes.tiff.page import Page, Pieces
 from images.indexes.tiff.structure import Structure, parse_structure
 
-SCHEMA = 1
-"""Of the bytes that `to_bytes` makes; others are not read but made anew."""
+SCHEMA = 2
+"""Of the bytes that `to_bytes` makes. Those of schema 1, which held no `coding`, are read as well."""
 
 MAX_INDEX_BYTES = 128 * 1024 * 1024
 """Of an index in memory: eight million pieces at most. A file of more is served without one."""
@@ -32,8 +33,10 @@ _MAX_TABLES_BYTES = 16 * 1024
 _MAX_PROFILE_BYTES = 64 * 1024
 """Of an ICC profile that is looked at; those of sRGB take 500 to 8,000, tables of printers many more."""
 
+_READABLE = frozenset({1, SCHEMA})
 _HEADER = struct.Struct("<BQ")
 _LEVEL = struct.Struct("<15Q")
+_CODING_LENGTH = struct.Struct("<Q")
 
 
 class ColourProfile(enum.IntEnum):
@@ -50,7 +53,7 @@ class IndexedLevel:
 
     A piece is a tile, or a strip, which is as wide as the level. `jpeg_tables` is the value of that tag or nothing.
     `offsets` and `byte_counts`: bytes, a piece each, row by row; both empty where the file does not say how long its
-    strips are.
+    strips are. `coding` is None where pieces can't be decoded out of their file, and in an older index.
     """
 
     width: int
@@ -69,6 +72,7 @@ class IndexedLevel:
     jpeg_tables: bytes
     offsets: "array[int]"
     byte_counts: "array[int]"
+    coding: Coding | None = None
 
     def piece_range(self, column: int, row: int) -> ByteRange | None:
         """The bytes of a piece. None for one that is not there."""
@@ -88,25 +92,40 @@ class TiffIndex:
     def byte_size(self) -> int:
         """What it takes in memory, nearly."""
         return 1_000 + sum(
-            1_000 + len(level.jpeg_tables) + level.offsets.itemsize * len(level.offsets) * 2 for level in self.levels
+            1_000
+            + len(level.jpeg_tables)
+            + (level.coding.byte_size if level.coding else 0)
+            + level.offsets.itemsize * len(level.offsets) * 2
+            for level in self.levels
         )
+
+    def finds_what(self, older: "TiffIndex") -> bool:
+        """Whether both say the same but for what older ones don't say."""
+        return older.levels == tuple(replace(level, coding=None) for level in self.levels)
 
     def to_bytes(self) -> bytes:
         raw = struct.pack("<Q", len(self.levels)) + b"".join(_pack_level(level) for level in self.levels)
         return _HEADER.pack(SCHEMA, len(raw)) + zlib.compress(raw, 6)
 
+    @staticmethod
+    def is_current(data: bytes) -> bool:
+        """Whether the bytes are of the schema that is written now."""
+        return data[:1] == bytes([SCHEMA])
+
     @classmethod
     def from_bytes(cls, data: bytes) -> "TiffIndex | None":
-        """None for the bytes of another schema. Raises DamagedError for what can't be read."""
+        """None for the bytes of an unknown schema. Raises DamagedError for what can't be read."""
         try:
             schema, length = _HEADER.unpack_from(data)
-            if schema != SCHEMA:
+            if schema not in _READABLE:
                 return None
             raw = _decompress(data[_HEADER.size :], length)
             (count,) = struct.unpack_from("<Q", raw)
             levels, position = [], 8
             for _ in range(count):
                 level, position = _unpack_level(raw, position)
+                if schema == SCHEMA:
+                    level, position = _unpack_coding(raw, position, level)
                 levels.append(level)
         except (struct.error, zlib.error, ValueError, OverflowError) as error:
             raise DamagedError("The index of this TIFF is damaged; read the source again.") from error
@@ -123,10 +142,11 @@ def describe_and_index(
     window = Window(byte_size)
     structure = yield from parse_structure(window, limits or SourceLimits())
     description = yield from describe_structure(window, structure)
-    return description, (yield from _index_structure(window, structure))
+    return description, (yield from index_structure(window, structure))
 
 
-def _index_structure(window: Window, structure: Structure) -> Parser[TiffIndex | None]:
+def index_structure(window: Window, structure: Structure) -> Parser[TiffIndex | None]:
+    """The index that follows from a walk that was made already; None where it would be too large to keep."""
     if sum(len(pieces.offsets) for pieces in structure.pieces) * 16 > MAX_INDEX_BYTES:
         return None
     levels: list[IndexedLevel] = []
@@ -135,7 +155,8 @@ def _index_structure(window: Window, structure: Structure) -> Parser[TiffIndex |
         if tables is None:
             return None
         profile = yield from _read_profile(window, page)
-        levels.append(_to_level(page, pieces, tables, profile))
+        coding = yield from parse_coding(window, structure.layout, page)
+        levels.append(_to_level(page, pieces, tables, profile, coding))
     return TiffIndex(tuple(levels))
 
 
@@ -158,7 +179,7 @@ def _read_profile(window: Window, page: Page) -> Parser[ColourProfile]:
     return ColourProfile.SRGB if icc.is_srgb(profile) else ColourProfile.OTHER
 
 
-def _to_level(page: Page, pieces: Pieces, tables: bytes, profile: ColourProfile) -> IndexedLevel:
+def _to_level(page: Page, pieces: Pieces, tables: bytes, profile: ColourProfile, coding: Coding | None) -> IndexedLevel:
     counts = pieces.byte_counts
     known = page.piece_count if counts is not None else 0
     bits = set(page.bits_per_sample)
@@ -179,6 +200,7 @@ def _to_level(page: Page, pieces: Pieces, tables: bytes, profile: ColourProfile)
         jpeg_tables=tables,
         offsets=array("Q", pieces.offsets[:known]),
         byte_counts=array("Q", counts[:known] if counts is not None else ()),
+        coding=coding,
     )
 
 
@@ -203,7 +225,9 @@ def _pack_level(level: IndexedLevel) -> bytes:
     )
     stops = chain((0,), map(add, level.offsets, level.byte_counts))
     gaps = array("q", (offset - stop for offset, stop in zip(level.offsets, stops, strict=False)))
-    return numbers + level.jpeg_tables + _little(level.byte_counts) + _little(gaps)
+    coding = level.coding.to_bytes() if level.coding else b""
+    tail = _CODING_LENGTH.pack(len(coding)) + coding
+    return numbers + level.jpeg_tables + _little(level.byte_counts) + _little(gaps) + tail
 
 
 def _unpack_level(raw: bytes, position: int) -> tuple[IndexedLevel, int]:
@@ -235,6 +259,15 @@ def _unpack_level(raw: bytes, position: int) -> tuple[IndexedLevel, int]:
         counts,
     )
     return level, stop
+
+
+def _unpack_coding(raw: bytes, position: int, level: IndexedLevel) -> tuple[IndexedLevel, int]:
+    (length,) = _CODING_LENGTH.unpack_from(raw, position)
+    start = position + _CODING_LENGTH.size
+    if start + length > len(raw):
+        raise ValueError("the level is not all there")
+    data = raw[start : start + length]
+    return (replace(level, coding=Coding.from_bytes(data)) if data else level), start + length
 
 
 def _little(values: "array[int]") -> bytes:

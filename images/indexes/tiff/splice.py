@@ -16,6 +16,9 @@ SPLICE_REVISION = 1
 _SOI, _EOI = b"\xff\xd8", b"\xff\xd9"
 _BASELINE, _EXTENDED, _DHT, _SOS, _DQT, _DRI = 0xC0, 0xC1, 0xC4, 0xDA, 0xDB, 0xDD
 _COMMENT = 0xFE
+_COMMON_HEAD_BYTES = 2048
+"""Of a tile, up to its data: frame and scan take 33, all tables of an image 600."""
+
 _APPLICATION = range(0xE0, 0xF0)
 _ADOBE_RGB = b"\xff\xee" + struct.pack(">H5sHHHB", 14, b"Adobe", 100, 0, 0, 0)
 """APP14 with transform 0: the components are what they are, red, green and blue."""
@@ -76,19 +79,38 @@ def splice(tables: bytes, tile: bytes, frame: Frame) -> bytes:
 
     Raises DamagedError, or NotSupportedError for what is right but can't be shown without being decoded.
     """
-    shared = _parse_shared(tables)
-    head = _parse(tile)
-    if head.frame is None or not head.scan:
-        raise DamagedError("The tile has no frame or no scan.")
-    components = _parse_frame(head.frame, frame)
-    _check_scan(head.scan, components, shared, head.tables)
+    stop = _stop_of_head(tile)
+    head = tile[:stop]
+    start = _start_once(tables, head, frame) if stop <= _COMMON_HEAD_BYTES else _start(tables, head, frame)
     if not tile.endswith(_EOI):
         raise DamagedError("The tile does not end where its JPEG stream ends.")
-    resized = _with_size(head.frame, components, frame)
+    return b"".join((start, memoryview(tile)[stop:]))
+
+
+def _stop_of_head(tile: bytes) -> int:
+    """Where the entropy-coded data begin: after the first SOS. What stands before it is only looked at by `_parse`."""
+    marker, position = 0, 2
+    while marker != _SOS:
+        marker, segment = _segment(tile, position)
+        position += len(segment)
+    return position
+
+
+def _start(tables: bytes, head: bytes, frame: Frame) -> bytes:
+    """What stands before the entropy-coded data in the file that is made: it depends on nothing else."""
+    shared = _parse_shared(tables)
+    own = _parse(head)
+    if own.frame is None or not own.scan:
+        raise DamagedError("The tile has no frame or no scan.")
+    components = _parse_frame(own.frame, frame)
+    _check_scan(own.scan, components, shared, own.tables)
+    resized = _with_size(own.frame, components, frame)
     start = _ADOBE_RGB if frame.is_rgb else _jfif(frame.dots_per_inch)
-    return b"".join(
-        (_SOI, start, shared.segments, head.tables.segments, resized, head.scan, memoryview(tile)[head.stop :])
-    )
+    return b"".join((_SOI, start, shared.segments, own.tables.segments, resized, own.scan))
+
+
+_start_once = lru_cache(maxsize=1024)(_start)
+"""Nearly all tiles of a level have the same head."""
 
 
 def _jfif(dots_per_inch: int) -> bytes:

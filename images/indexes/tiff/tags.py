@@ -16,6 +16,7 @@ IMAGE_LENGTH = 257
 BITS_PER_SAMPLE = 258
 COMPRESSION = 259
 PHOTOMETRIC = 262
+FILL_ORDER = 266
 IMAGE_DESCRIPTION = 270
 STRIP_OFFSETS = 273
 ORIENTATION = 274
@@ -25,6 +26,8 @@ STRIP_BYTE_COUNTS = 279
 X_RESOLUTION = 282
 Y_RESOLUTION = 283
 PLANAR_CONFIGURATION = 284
+T4_OPTIONS = 292
+T6_OPTIONS = 293
 RESOLUTION_UNIT = 296
 SOFTWARE = 305
 PREDICTOR = 317
@@ -34,10 +37,15 @@ TILE_LENGTH = 323
 TILE_OFFSETS = 324
 TILE_BYTE_COUNTS = 325
 SUB_IFDS = 330
+INK_SET = 332
+NUMBER_OF_INKS = 334
 EXTRA_SAMPLES = 338
 SAMPLE_FORMAT = 339
 JPEG_TABLES = 347
+YCBCR_COEFFICIENTS = 529
 YCBCR_SUBSAMPLING = 530
+YCBCR_POSITIONING = 531
+REFERENCE_BLACK_WHITE = 532
 ICC_PROFILE = 34675
 
 _KNOWN = frozenset(
@@ -48,6 +56,7 @@ _KNOWN = frozenset(
         BITS_PER_SAMPLE,
         COMPRESSION,
         PHOTOMETRIC,
+        FILL_ORDER,
         IMAGE_DESCRIPTION,
         STRIP_OFFSETS,
         ORIENTATION,
@@ -57,6 +66,8 @@ _KNOWN = frozenset(
         X_RESOLUTION,
         Y_RESOLUTION,
         PLANAR_CONFIGURATION,
+        T4_OPTIONS,
+        T6_OPTIONS,
         RESOLUTION_UNIT,
         SOFTWARE,
         PREDICTOR,
@@ -66,18 +77,27 @@ _KNOWN = frozenset(
         TILE_OFFSETS,
         TILE_BYTE_COUNTS,
         SUB_IFDS,
+        INK_SET,
+        NUMBER_OF_INKS,
         EXTRA_SAMPLES,
         SAMPLE_FORMAT,
         JPEG_TABLES,
+        YCBCR_COEFFICIENTS,
         YCBCR_SUBSAMPLING,
+        YCBCR_POSITIONING,
+        REFERENCE_BLACK_WHITE,
         ICC_PROFILE,
     }
 )
 """Other tags are not kept."""
 
-_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _UNSIGNED = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 """BYTE, SHORT, LONG, IFD, LONG8, IFD8: what offsets, sizes and codes may be written as."""
+SHORT = 3
+UNDEFINED = 7
+CLASSIC_TYPES = frozenset({1, 2, 3, 4, 5, 7})
+"""BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED: those of them that also a file that is no BigTIFF may have."""
 _RATIONAL = 5
 _HEADER_BYTES = 16
 
@@ -120,7 +140,7 @@ class Field:
 
     @property
     def byte_size(self) -> int:
-        return self.count * _TYPE_BYTES.get(self.type, 1)
+        return self.count * TYPE_BYTES.get(self.type, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +273,7 @@ def read_rational(window: Window, layout: Layout, directory: Directory, tag: int
 def read_text(window: Window, directory: Directory, tag: int, max_bytes: int = 200) -> Parser[str]:
     """The beginning of a text, without its control characters."""
     field = directory.fields.get(tag)
-    if field is None or _TYPE_BYTES.get(field.type) != 1:
+    if field is None or TYPE_BYTES.get(field.type) != 1:
         return ""
     data = yield from _fetch_values(window, directory, tag, min(field.count, max_bytes))
     text = data.split(b"\x00", 1)[0].decode("utf-8", "replace")
@@ -266,9 +286,17 @@ def read_bytes(window: Window, directory: Directory, tag: int) -> Parser[bytes]:
     Raises DamagedError where the values lie beyond the end of the file.
     """
     field = directory.fields.get(tag)
-    if field is None or _TYPE_BYTES.get(field.type) != 1:
+    if field is None or TYPE_BYTES.get(field.type) != 1:
         return b""
     return (yield from _fetch_values(window, directory, tag, field.count))
+
+
+def read_raw(window: Window, directory: Directory, tag: int) -> Parser[bytes]:
+    """All values of a tag that is there, as they are written, of whatever type they are.
+
+    Raises DamagedError where the values lie beyond the end of the file.
+    """
+    return (yield from _fetch_values(window, directory, tag, directory.fields[tag].count))
 
 
 def _fetch_values(window: Window, directory: Directory, tag: int, count: int) -> Parser[bytes]:
@@ -279,5 +307,5 @@ def _fetch_values(window: Window, directory: Directory, tag: int, count: int) ->
             f"The values of tag {tag} of {directory.name} lie beyond the end of the file: "
             f"it was probably cut off during copying."
         )
-    length = count * _TYPE_BYTES[field.type]
+    length = count * TYPE_BYTES[field.type]
     return (yield from window.fetch(field.offset, length, f"Tag {tag} of {directory.name}"))

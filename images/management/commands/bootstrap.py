@@ -11,6 +11,8 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from iiifserver import env
+from images.services.offload import offload_clear
+from images.services.schedule import schedule_ensure
 from images.services.setup import ADMIN_NAME, admin_ensure
 from images.services.stores import store_for_uploads
 
@@ -24,6 +26,8 @@ class Command(BaseCommand):
         self._migrate()
         self._collect_static()
         store_for_uploads()
+        schedule_ensure()
+        offload_clear()
         admin = admin_ensure(env.IIIF_ADMIN_PASSWORD)
         facts = {
             "admin": ADMIN_NAME,

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from images.management.progress import open_progress
+from images.queue import Queue
 from images.services.bulk import BulkError, BulkItem, collect_items, ingest_item, wait_for
 
 
@@ -15,7 +16,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("source", nargs="*", metavar="PATH|URL|DIR", help="what to ingest")
-        parser.add_argument("--store", help="the sources are keys in this store")
+        parser.add_argument(
+            "--store",
+            help="the sources are keys in this store; one that ends in / is a folder, and / alone is all of it",
+        )
         parser.add_argument("--id", dest="identifier", help="the identifier (with one source only)")
         parser.add_argument("--collection", help="put the images into this collection (made if it is not there)")
         parser.add_argument(
@@ -50,9 +54,11 @@ class Command(BaseCommand):
 
     def _ingest(self, items: list[BulkItem], *, wait: bool) -> list[tuple[str, str]]:
         failures: list[tuple[str, str]] = []
+        # Whoever registers a single image does not wait for a folder.
+        queue = False if wait else Queue.BULK if len(items) > 1 else Queue.INGEST
         with open_progress(self.stdout, total=len(items)) as progress:
             for item in items:
-                outcome = ingest_item(item, queue=not wait)
+                outcome = ingest_item(item, queue=queue)
                 if outcome.error:
                     failures.append((item.name, outcome.error))
                 elif wait and outcome.pk is not None:

@@ -91,6 +91,16 @@ def _stream(job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes]
         time.sleep(job.get("pause", 0))
 
 
+def _parts(job: Mapping[str, Any], source: SourceData, write: Callable[[bytes], None]) -> None:
+    """All parts, one after the other, in an order that `numbers` may give. The processes `pids` die after some."""
+    assert source.parts is not None
+    for number in job.get("numbers", range(len(source.parts.cuts))):
+        part = source.parts.get(number)
+        write(part.data + encode_json(part.facts()))
+        if os.getpid() in job.get("pids", []) and number == job["die_after"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
 def _raw(job: Mapping[str, Any], _source: SourceData, _write: Callable[[bytes], None]) -> None:
     """Write what is no frame to the pool."""
     os.write(_channel(), bytes.fromhex(job["bytes"]))
@@ -204,6 +214,7 @@ _JOBS: dict[str, Callable[[Mapping[str, Any], SourceData, Callable[[bytes], None
     "die": _die,
     "fail": _fail,
     "stream": _stream,
+    "parts": _parts,
     "raw": _raw,
     "file_to_parent": _file_to_parent,
     "report": _report,

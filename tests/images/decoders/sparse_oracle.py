@@ -8,13 +8,15 @@ import numpy.typing as npt
 
 from images.decoders import jp2, jp2_library
 from images.decoders.jp2_header import Codestream, read_header
+from images.decoders.jp2_sparse import Method
 from images.decoders.source import SourceData
 from images.iiif.geometry import Region
 from images.indexes.jp2.assembly import assemble
+from images.indexes.jp2.block_plan import find_window, plan_window
 from images.indexes.jp2.geometry import ceil_shift
 from images.indexes.jp2.indexing import Indexed, index_packets, reads_and_bytes
 from images.indexes.jp2.packet_index import PacketIndex
-from images.indexes.jp2.sparse_plan import plan_region
+from images.indexes.jp2.sparse_plan import SparsePlan, plan_region
 from images.indexes.limits import SourceLimits
 from images.indexes.parsing import run
 
@@ -34,7 +36,7 @@ def indexed(data: bytes, limits: SourceLimits | None = None) -> Indexed:
     limits = limits or SourceLimits()
     max_reads, max_bytes = reads_and_bytes(len(data), limits)
     found = run(
-        index_packets(len(data), limits),
+        index_packets(len(data), limits, blocks_from_pixels=0),
         lambda start, length: data[start : start + length],
         max_reads=max_reads,
         max_bytes=max_bytes,
@@ -69,12 +71,29 @@ def ordinary(data: bytes, cut: Cut) -> Planes:
     return _planes(data, cut.reduction, cut.region)
 
 
-def sparse(data: bytes, index: PacketIndex, cut: Cut, gap_bytes: int = 1_000) -> Planes:
-    stream = read_header(SourceData(data=data)).codestream
-    plan = plan_region(index, with_margin(stream, cut), cut.reduction, gap_bytes=gap_bytes)
+def sparse(
+    data: bytes, index: PacketIndex, cut: Cut, gap_bytes: int = 1_000, method: Method = Method.PACKETS
+) -> Planes:
+    plan = planned(data, index, cut, gap_bytes, method)
     made = assemble(plan, [data[wanted.start : wanted.stop] for wanted in plan.ranges])
     moved = Region(cut.region.x - plan.x, cut.region.y - plan.y, cut.region.width, cut.region.height)
     return _planes(made, plan.reduction, moved)
+
+
+def planned(data: bytes, index: PacketIndex, cut: Cut, gap_bytes: int, method: Method) -> SparsePlan:
+    region = with_margin(read_header(SourceData(data=data)).codestream, cut)
+    if method is Method.PACKETS:
+        return plan_region(index, region, cut.reduction, gap_bytes=gap_bytes)
+    window = find_window(index, region, cut.reduction)
+    assert window is not None
+    return plan_window(index, window, region, cut.reduction, gap_bytes=gap_bytes)
+
+
+def methods(index: PacketIndex) -> list[Method]:
+    """Those that this codestream can be decoded by."""
+    if index.is_high_throughput and index.size.tile_count == 1:
+        return [Method.CODE_BLOCKS]
+    return [Method.PACKETS, Method.CODE_BLOCKS] if index.has_blocks else [Method.PACKETS]
 
 
 def with_margin(stream: Codestream, cut: Cut) -> Region:
@@ -100,12 +119,14 @@ def _spans(region: Region) -> tuple[tuple[int, int], tuple[int, int]]:
     return (region.x, region.x + region.width), (region.y, region.y + region.height)
 
 
-def differing(data: bytes, index: PacketIndex, cuts: list[Cut]) -> list[Cut]:
-    """The cuts that don't come out the same, sample by sample."""
+def differing(data: bytes, index: PacketIndex, cuts: list[Cut]) -> list[tuple[Method, Cut]]:
+    """The cuts that don't come out the same by every method, sample by sample."""
     wrong = []
     for cut in cuts:
-        expected, ours = ordinary(data, cut), sparse(data, index, cut)
-        same = len(expected) == len(ours)
-        if not same or not all(np.array_equal(*pair) for pair in zip(expected, ours, strict=True)):
-            wrong.append(cut)
+        expected = ordinary(data, cut)
+        for method in methods(index):
+            ours = sparse(data, index, cut, method=method)
+            same = len(expected) == len(ours)
+            if not same or not all(np.array_equal(*pair) for pair in zip(expected, ours, strict=True)):
+                wrong.append((method, cut))
     return wrong

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
+from images.decoders import cuts as cutting
 from images.decoders import jp2, jp2_colour, jp2_header, jp2_library
 from images.decoders.errors import DamagedSourceError, DecodeError, DecodeLimitError, UnsupportedSourceError
 from images.decoders.jp2_header import Codestream, Colour, Component, Header, Mapping, Palette
@@ -93,8 +94,8 @@ def test_any_region_at_any_reduction_is_cut_from_the_whole(
 @pytest.mark.parametrize("kind", STREAMS)
 def test_strips_join_without_a_trace(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = STREAMS[kind]
-    monkeypatch.setattr(jp2, "_STRIP_SAMPLES", 20_000)
-    monkeypatch.setattr(jp2, "_LEAST_STRIP_ROWS", 8)
+    monkeypatch.setattr(cutting, "AT_ONCE_SAMPLES", 20_000)
+    monkeypatch.setattr(cutting, "_LEAST_ROWS", 8)
     description = scenes.jp2_description(WIDTH, HEIGHT, 1)
     whole = scenes.pixels_of(stream)
     assert np.array_equal(scenes.rendered(stream, description), whole)

@@ -89,6 +89,25 @@ def test_what_is_decoded_whole_counts_whole() -> None:
         assert whole.memory_bytes > plan(regional, tile).memory_bytes + 8001 * 6001
 
 
+def test_a_window_counts_instead_of_the_level() -> None:
+    """High throughput code-blocks of an indexed source: 4096 pixels, or 8192 where the margin reaches over a seam."""
+    levels = tuple(Level(40_001 >> n, 30_001 >> n, reduction=n) for n in range(3))
+    detail = {
+        "is_htj2k": True,
+        "image": {"left": 0, "top": 0, "right": 40_001, "bottom": 30_001},
+        "window": {"step": [4096, 4096], "origin": [0, 0], "margin": [512, 512]},
+    }
+    source = SourceDescription(SourceFormat.JP2, 40_001, 30_001, levels, detail=detail)
+    inner = plan(source, scenes.request((1024, 1024, 512, 512), (512, 512)))
+    assert inner.pixels == 4096 * 4096
+    assert plan(source, scenes.request((8192, 5000, 512, 512), (512, 512))).pixels == 8192 * 4096
+    assert plan(source, scenes.request((1024, 1024, 1024, 1024), (512, 512))).pixels == 2048 * 2048
+    assert plan(source, scenes.request((39_900, 29_900, 101, 101), (101, 101))).pixels == 4096 * 4096
+    assert plan(source, scenes.request((0, 0, 40_001, 30_001), (40_001, 30_001))).pixels == 40_001 * 30_001
+    plain = replace(source, detail={"is_htj2k": True})
+    assert plan(plain, scenes.request((1024, 1024, 512, 512), (512, 512))).pixels == 40_001 * 30_001
+
+
 @pytest.mark.parametrize(
     ("output", "size", "is_dear", "streams"),
     [
@@ -107,13 +126,32 @@ def test_lanes(output: str, size: tuple[int, int], is_dear: bool, streams: bool)
     assert (planned.is_dear, planned.streams) == (is_dear, streams)
 
 
+HELD = {"tiff_streamed_area": 1_000_000_000}
+
+
 @pytest.mark.parametrize("output", ["gif", "jp2", "webp", "avif", "tif", "pdf"])
 def test_no_output_is_larger_than_its_format_is_made(output: str) -> None:
     millions = output_limits.LARGEST_AREA[output] // 1_000_000
-    plan(PYRAMID, scenes.request(FULL, (5000, millions * 200), output))
+    plan(PYRAMID, scenes.request(FULL, (5000, millions * 200), output, options=HELD))
     with pytest.raises(OutputLimitError, match=f"{millions} million") as caught:
-        plan(PYRAMID, scenes.request(FULL, (5001, millions * 200), output))
+        plan(PYRAMID, scenes.request(FULL, (5001, millions * 200), output, options=HELD))
     assert caught.value.code == "limit_exceeded"
+
+
+def test_a_large_tiff_streams_and_has_no_limit() -> None:
+    assert not plan(PYRAMID, scenes.request(FULL, (4999, 5000), "tif")).streams
+    assert plan(PYRAMID, scenes.request(FULL, (30_000, 30_000), "tif")).streams
+
+
+def test_turning_a_gigapixel_is_refused_and_showing_it_is_not() -> None:
+    """A rotation needs all pixels at once."""
+    huge = SourceDescription(SourceFormat.JP2, 30_000, 30_000, (Level(30_000, 30_000, 1024, 1024),))
+    whole, limit = (0, 0, 30_000, 30_000), 512 * 2**20
+    for output in ("jpg", "png", "tif"):
+        assert plan(huge, scenes.request(whole, (30_000, 30_000), output), memory_limit=limit).streams
+    for other in ({"degrees": "90"}, {"degrees": "22.5"}):
+        with pytest.raises(DecodeLimitError):
+            plan(huge, scenes.request(whole, (30_000, 30_000), "jpg", **other), memory_limit=1_400_000_000)
 
 
 @pytest.mark.parametrize(("output", "longest"), output_limits.LONGEST_SIDE.items())
@@ -143,6 +181,7 @@ def test_what_needs_too_much_memory_is_refused_at_once() -> None:
 
 TIFF_50 = SourceDescription(SourceFormat.TIFF, 8164, 6124, (Level(8164, 6124, 256, 256),))
 TILED_JP2_50 = SourceDescription(SourceFormat.JP2, 8164, 6124, (Level(8164, 6124, 1024, 1024),))
+UNTILED_JP2_50 = SourceDescription(SourceFormat.JP2, 8164, 6124, (Level(8164, 6124),))
 WEBP_12, GIF_12, AVIF_12 = (
     SourceDescription(name, 4000, 3000, (Level(4000, 3000),))
     for name in (SourceFormat.WEBP, SourceFormat.GIF, SourceFormat.AVIF)
@@ -159,15 +198,17 @@ PROGRESSIVE_50 = SourceDescription(SourceFormat.JPEG, 8164, 6124, (Level(8164, 6
         (TIFF_50, "png", (5164, 3874), "30", 137),
         (TIFF_50, "webp", (5773, 4330), "0", 227),
         (TIFF_50, "webp", (4000, 3000), "30", 770),
-        (TIFF_50, "tif", (8164, 6124), "0", 174),
+        (TIFF_50, "tif", (4900, 3675), "0", 103),
+        (TIFF_50, "tif", (8164, 6124), "0", 51),
         (TIFF_50, "gif", (4000, 3000), "0", 219),
         (TIFF_50, "avif", (5773, 4330), "0", 542),
         (TIFF_50, "jp2", (4618, 3464), "0", 710),
         (TIFF_50, "jp2", (3266, 2450), "30", 661),
         (TIFF_50, "pdf", (8164, 6124), "0", 100),
-        (TILED_JP2_50, "jpg", (8164, 6124), "0", 297),
-        (TILED_JP2_50, "tif", (8164, 6124), "0", 398),
-        (TILED_JP2_50, "avif", (4619, 3464), "0", 511),
+        (TILED_JP2_50, "jpg", (8164, 6124), "0", 140),
+        (TILED_JP2_50, "tif", (4900, 3675), "0", 180),
+        (UNTILED_JP2_50, "jpg", (8164, 6124), "0", 300),
+        (TILED_JP2_50, "avif", (4619, 3464), "0", 446),
         (PROGRESSIVE_50, "jpg", (8164, 6124), "0", 223),
         (PROGRESSIVE_50, "webp", (5773, 4330), "0", 391),
         (PROGRESSIVE_50, "avif", (4619, 3464), "0", 538),

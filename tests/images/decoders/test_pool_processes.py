@@ -60,6 +60,8 @@ def test_decoders_know_nothing_of_the_server(new_pool: PoolMaker, monkeypatch: p
         "OPENBLAS_NUM_THREADS",
         "OMP_NUM_THREADS",
         "MALLOC_ARENA_MAX",
+        "MALLOC_MMAP_THRESHOLD_",
+        "MALLOC_TRIM_THRESHOLD_",
     }
     assert not {"django", "celery", "redis", "psycopg", "pickle"} & set(found["modules"])
 

@@ -3,22 +3,34 @@ from typing import Any
 import pytest
 
 from images.iiif.geometry import Size
-from images.iiif.manifest import ImageServices, ManifestImage, build_manifest
+from images.iiif.manifest import CanvasImage, Facts, ImageServices, Work, build_manifest
+from images.iiif.manifest_2 import build_manifest_2
 
 SERVICES = ImageServices("https://example.org/iiif/2/a%2Fb", "https://example.org/iiif/3/a%2Fb")
 
 
-def manifest_of(**changes: Any) -> dict[str, Any]:
+def image_of(**changes: Any) -> CanvasImage:
     values: dict[str, Any] = {
-        "manifest_uri": "https://example.org/iiif/presentation/3/a%2Fb/manifest",
-        "page_uri": "https://example.org/view/a%2Fb",
         "services": SERVICES,
         "full": Size(30_000, 20_000),
         "largest": Size(8660, 5773),
         "thumbnail": Size(400, 267),
-        "label": "Map of the harbour",
+        "facts": Facts("Map of the harbour"),
     }
-    return build_manifest(ManifestImage(**{**values, **changes}))
+    return CanvasImage(**{**values, **changes})
+
+
+def work_of(*images: CanvasImage, version: int = 3, **facts: Any) -> Work:
+    return Work(
+        manifest_uri=f"https://example.org/iiif/presentation/{version}/a%2Fb/manifest",
+        page_uri="https://example.org/view/a%2Fb",
+        facts=Facts(**{"label": "Map of the harbour", **facts}),
+        canvases=images or (image_of(),),
+    )
+
+
+def manifest_of(**facts: Any) -> dict[str, Any]:
+    return build_manifest(work_of(**facts))
 
 
 def painting_body(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -96,3 +108,35 @@ def test_ids_are_distinct() -> None:
     page = canvas["items"][0]
     ids = [part["id"] for part in (manifest, canvas, page, page["items"][0])]
     assert len(set(ids)) == len(ids)
+
+
+def test_a_set_has_a_canvas_for_each_image_and_each_says_its_own_facts() -> None:
+    pages = [image_of(facts=Facts(f"Page {number}", metadata=(("Page", str(number)),))) for number in (1, 2)]
+    manifest = build_manifest(work_of(*pages, label="The whole book"))
+    assert manifest["label"] == {"none": ["The whole book"]}
+    assert [canvas["label"] for canvas in manifest["items"]] == [{"none": ["Page 1"]}, {"none": ["Page 2"]}]
+    assert len({canvas["id"] for canvas in manifest["items"]}) == 2
+    assert manifest["items"][1]["metadata"] == [{"label": {"none": ["Page"]}, "value": {"none": ["2"]}}]
+    assert manifest["items"][1]["thumbnail"][0]["type"] == "Image"
+
+
+def test_form_of_version_2() -> None:
+    manifest = build_manifest_2(
+        work_of(version=2, rights="http://x.org/r", attribution="Archive", metadata=(("A", "b"),))
+    )
+    assert manifest["@context"] == "http://iiif.io/api/presentation/2/context.json"
+    assert (manifest["@type"], manifest["license"], manifest["attribution"]) == (
+        "sc:Manifest",
+        "http://x.org/r",
+        "Archive",
+    )
+    assert manifest["metadata"] == [{"label": "A", "value": "b"}]
+    (sequence,) = manifest["sequences"]
+    (canvas,) = sequence["canvases"]
+    (annotation,) = canvas["images"]
+    assert annotation["on"] == canvas["@id"]
+    resource = annotation["resource"]
+    assert resource["@id"] == "https://example.org/iiif/2/a%2Fb/full/8660,/0/default.jpg"
+    assert (resource["width"], resource["height"]) == (8660, 5773)
+    assert resource["service"]["@id"] == SERVICES.uri_2
+    assert resource["service"]["profile"] == "http://iiif.io/api/image/2/level2.json"

@@ -4,9 +4,9 @@ from typing import Any, Protocol
 
 import pytest
 
-from images.sources.files import FileReader
 from images.sources.http import open_url
 from images.sources.location import Location
+from images.sources.reader import ByteReader
 from tests.images.sources.origin import Canary, Origin
 
 
@@ -24,14 +24,14 @@ def canary() -> Iterator[Canary]:
 
 
 class Fetch(Protocol):
-    def __call__(self, url: str, etag: str | None = None, **options: Any) -> FileReader: ...
+    def __call__(self, url: str, etag: str | None = None, **options: Any) -> ByteReader: ...
 
 
 @pytest.fixture
 def fetch(origin: Origin, tmp_path: Path) -> Fetch:
     """Open a URL with a copies folder of the test's own, allowed to reach 127.0.0.1 on the origin's port."""
 
-    def call(url: str, etag: str | None = None, **options: Any) -> FileReader:
+    def call(url: str, etag: str | None = None, **options: Any) -> ByteReader:
         resolving = {"resolve": options.pop("resolve")} if "resolve" in options else {}
         settings = {
             "cache_dir": str(tmp_path / "copies"),

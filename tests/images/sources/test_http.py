@@ -24,16 +24,16 @@ from images.sources.errors import (
     SourceTruncatedError,
     SourceUnreachableError,
 )
-from images.sources.files import FileReader
 from images.sources.http import HttpOptions, open_url
 from images.sources.location import Location
+from images.sources.reader import ByteReader
 from tests.images.sources.conftest import Fetch
 from tests.images.sources.origin import Handler, Origin
 
 BODY = bytes(range(256)) * 4096
 
 
-def content(reader: FileReader) -> bytes:
+def content(reader: ByteReader) -> bytes:
     with reader:
         return reader.read(0, reader.stat().byte_size)
 

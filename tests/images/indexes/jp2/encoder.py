@@ -44,6 +44,7 @@ class Coding:
     tile_parts: str = ""
     changes: Sequence[tuple[int, int, int, int, int, int]] = ()
     component_transform: bool = True
+    roi_shift: int = 0
 
 
 def encode(pixels: npt.NDArray[np.uint8], coding: Coding) -> bytes:
@@ -98,6 +99,8 @@ def _fill(parameters: Any, coding: Coding) -> None:
     parameters.tcp_mct = coding.component_transform
     if coding.tile_parts:
         parameters.tp_on, parameters.tp_flag = 1, ord(coding.tile_parts)
+    if coding.roi_shift:
+        parameters.roi_compno, parameters.roi_shift = 0, coding.roi_shift
     parameters.numpocs = len(coding.changes)
     for change, (resolution, component, layer_stop, resolution_stop, component_stop, order) in zip(
         parameters.poc, coding.changes, strict=False

@@ -1,7 +1,9 @@
 """Where packets are: lists against headers, storage, and whatever is done to a file."""
 
+import tracemalloc
 import zlib
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from images.indexes import parsing
 from images.indexes.errors import DamagedError, IndexingError
 from images.indexes.jp2 import indexing, packet_lists
 from images.indexes.jp2.assembly import assemble
+from images.indexes.jp2.block_plan import find_window, plan_window
 from images.indexes.jp2.geometry import ceil_shift
 from images.indexes.jp2.indexing import Indexed, index_packets
 from images.indexes.jp2.packet_index import PacketIndex
@@ -32,9 +35,11 @@ MUTATED = {
 }
 
 
-def indexed(data: bytes, limits: SourceLimits | None = None) -> Indexed:
+def indexed(
+    data: bytes, limits: SourceLimits | None = None, blocks_from_pixels: int = indexing.BLOCKS_FROM_PIXELS
+) -> Indexed:
     source = Source(data)
-    found = parsing.run(index_packets(len(data), limits), source.read)
+    found = parsing.run(index_packets(len(data), limits, blocks_from_pixels), source.read)
     assert len(source.reads) < 2_000
     assert source.bytes_read < 4 * len(data) + 5_000 * len(source.reads)
     return found
@@ -73,10 +78,98 @@ def test_stored_and_read_back(name: str) -> None:
     assert again.memory_bytes > 24 * again.packets
 
 
-@pytest.mark.parametrize("blob", [b"", b"JPX\x01", b"JPX\x02" + zlib.compress(b""), b"JPX\x01" + zlib.compress(b"xyz")])
+@pytest.mark.parametrize("blob", [b"", b"JPX\x02", b"JPX\x01" + zlib.compress(b""), b"JPX\x02" + zlib.compress(b"xyz")])
 def test_what_was_not_stored_is_not_read_back(blob: bytes) -> None:
     with pytest.raises(IndexingError):
         PacketIndex.from_bytes(blob)
+
+
+@pytest.mark.parametrize("name", ["RPCL listed", "small blocks, mode 5", "lossy", "limiting precincts, mode 0"])
+def test_code_blocks_are_stored_and_read_back(name: str) -> None:
+    index = indexed(variant(name), blocks_from_pixels=0).index
+    assert index is not None
+    again = PacketIndex.from_bytes(index.to_bytes())
+    assert again == index
+    blocks, found = again.tiles[0].blocks, again.blocks
+    assert blocks is not None
+    assert found is not None
+    assert again.block_count == found.count == len(blocks.zero_bit_planes) > 0
+    assert sum(blocks.lengths) < again.codestream_bytes
+    without = indexed(variant(name), blocks_from_pixels=10**9).index
+    assert without is not None
+    assert without.has_blocks == (name == "lossy"), "high throughput code-blocks can't do without"
+    if without.has_blocks:
+        return
+    assert without.blocks is None
+    assert again.memory_bytes > without.memory_bytes + 11 * len(blocks.passes)
+    assert {number: tile.lengths for number, tile in without.tiles.items()} == {
+        number: tile.lengths for number, tile in again.tiles.items()
+    }
+
+
+@pytest.mark.parametrize("name", ["LRCP sop eph", "RPCL sop listed", "small blocks sop eph"])
+def test_code_blocks_lie_behind_the_headers_of_their_packets(name: str) -> None:
+    """Whatever SOP and EPH stand between: the bodies of all packets, and nothing else, are code-blocks."""
+    data = variant(name)
+    index = indexed(data, blocks_from_pixels=0).index
+    assert index is not None
+    found = index.blocks
+    assert found is not None
+    stretches = sorted(
+        (offset, offset + length) for offset, length in zip(found.offsets, found.blocks.lengths, strict=True) if length
+    )
+    assert all(before[1] <= after[0] for before, after in pairwise(stretches))
+    packets = index.tile_map(0)
+    assert sum(stop - start for start, stop in stretches) < sum(packets.lengths)
+    ends = {offset + length for offset, length in zip(packets.offsets, packets.lengths, strict=True)}
+    bodies = {stop for _, stop in stretches}
+    assert bodies & ends
+    assert not any(data[start : start + 2] in {b"\xff\x91", b"\xff\x92"} for start, _ in stretches)
+
+
+def test_blocks_of_another_image_are_refused() -> None:
+    one, other = (indexed(variant(name), blocks_from_pixels=0).index for name in ("RPCL listed", "RPCL tiny precincts"))
+    assert one is not None
+    assert other is not None
+    mixed = replace(one, tiles={0: replace(one.tiles[0], blocks=other.tiles[0].blocks)})
+    with pytest.raises(DamagedError):
+        _ = mixed.blocks
+    segmented = indexed(variant("small blocks, mode 5"), blocks_from_pixels=0).index
+    assert segmented is not None
+    blocks = segmented.tiles[0].blocks
+    assert blocks is not None
+    fewer = replace(blocks, segments=blocks.segments[:-1])
+    with pytest.raises(DamagedError):
+        _ = replace(segmented, tiles={0: replace(segmented.tiles[0], blocks=fewer)}).blocks
+
+
+def test_code_blocks_are_limited() -> None:
+    """Packets are indexed all the same, from the list where there is one."""
+    for limits in (SourceLimits(max_indexed_contributions=100), SourceLimits(max_indexed_code_blocks=10)):
+        found = indexed(variant("RPCL listed"), limits, blocks_from_pixels=0)
+        assert found.index is not None
+        assert not found.index.has_blocks
+
+
+def test_claimed_blocks_cost_nothing() -> None:
+    """Half a gigapixel in blocks of 4 × 4, in a few bytes."""
+    style = writer.block_style(levels=1, block=(0, 0))
+    data = writer.Codestream(right=30_000, bottom=20_000, cod=writer.cod(style)).write()
+    tracemalloc.start()
+    try:
+        assert indexed(data, blocks_from_pixels=0).index is None
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_list_that_hides_damaged_headers_is_no_use_for_blocks() -> None:
+    """With the code-blocks all headers are read, and one that can't be tells that the list is of something else."""
+    data = bytearray(variant("RPCL listed"))
+    start = data.index(b"\xff\x93") + 2
+    data[start : start + 40] = b"\xff\x7f" * 20
+    assert indexed(bytes(data)).index is not None
+    assert indexed(bytes(data), blocks_from_pixels=0).index is None
 
 
 def test_a_wrong_list_is_not_believed() -> None:
@@ -132,7 +225,7 @@ def test_overwritten_anywhere(name: str, drawn: st.DataObject) -> None:
         )
         data[at : at + len(piece)] = piece
     whole = bytes(data[: drawn.draw(st.integers(1, len(data)) | st.just(len(data)))])
-    index = indexed(whole).index
+    index = indexed(whole, blocks_from_pixels=0).index
     if index is None:
         return
     index = PacketIndex.from_bytes(index.to_bytes())
@@ -146,6 +239,11 @@ def test_overwritten_anywhere(name: str, drawn: st.DataObject) -> None:
         region = Region(0, 0, max(1, width // 2), max(1, height // 2))
         plan = plan_region(index, region, 0)
         assert assemble(plan, [whole[each.start : each.stop] for each in plan.ranges])
+        window = find_window(index, region, 1)
+        assert (window is not None) == index.has_blocks
+        if window is not None and window.blocks:
+            plan = plan_window(index, window, region, 1)
+            assert assemble(plan, [whole[each.start : each.stop] for each in plan.ranges])
 
 
 @pytest.mark.parametrize("name", MUTATED)
@@ -153,7 +251,17 @@ def test_overwritten_anywhere(name: str, drawn: st.DataObject) -> None:
 def test_every_header_byte_overwritten(name: str, value: int) -> None:
     data = MUTATED[name]
     for at in range(min(220, len(data))):
-        found = indexed(data[:at] + bytes([value]) + data[at + 1 :])
+        found = indexed(data[:at] + bytes([value]) + data[at + 1 :], blocks_from_pixels=0)
+        assert found.index is not None or found.reason
+
+
+@pytest.mark.parametrize("name", MUTATED)
+def test_a_packet_can_not_be_longer_than_its_tile(name: str) -> None:
+    """Also where its code-blocks add up to more than any number here holds."""
+    data = bytearray(MUTATED[name])
+    for at in range(120, 400):
+        changed = data[:at] + b"\xff\x7f\xff|" + data[at + 4 :]
+        found = indexed(bytes(changed[:2534]), blocks_from_pixels=0)
         assert found.index is not None or found.reason
 
 

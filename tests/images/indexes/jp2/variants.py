@@ -1,6 +1,8 @@
 """Codestreams that differ in everything that moves packets about."""
 
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -84,7 +86,63 @@ VARIANTS |= {
     "one resolution": Coding(encoder.RPCL, resolutions=1, rates=_LAYERS),
 }
 
+_ODD = ((64, 32), (32, 64), (16, 16))
+_LIMITING = ((16, 8), (8, 16), (4, 4))
+_SMALL_BLOCKS = {"4": (4, 4), "8": (8, 8), "wide": (16, 4), "high": (4, 16)}
+
+
+def _small_blocks(name: str, block: tuple[int, int], resolutions: int) -> dict[str, Coding]:
+    """Of whose windows little is left: the lowest resolution has the largest code-blocks on the reference grid."""
+    end = f"blocks {name}, {resolutions} resolutions"
+    plain = Coding(encoder.LRCP, resolutions=resolutions, block=block, rates=_LAYERS)
+    steps = ((1, 1), (2, 2), (2, 1))
+    return {
+        f"LRCP {end}": plain,
+        f"RPCL offset {end}": replace(
+            plain, progression=encoder.RPCL, irreversible=True, origin=(37, 51), precincts=_ODD
+        ),
+        f"CPRL subsampled {end}": replace(
+            plain, progression=encoder.CPRL, origin=(33, 21), steps=steps, component_transform=False
+        ),
+    }
+
+
+VARIANTS |= {
+    variant: coding
+    for name, block in _SMALL_BLOCKS.items()
+    for resolutions in (2, 4)
+    for variant, coding in _small_blocks(name, block, resolutions).items()
+}
+VARIANTS |= {
+    f"limiting precincts, mode {mode}": Coding(
+        encoder.RPCL, resolutions=3, block=(16, 16), rates=_LAYERS, precincts=_LIMITING, mode=mode
+    )
+    for mode in (0, 1, 4, 5, 63)
+}
+VARIANTS |= {
+    f"small blocks, mode {mode}": Coding(encoder.LRCP, resolutions=3, block=(8, 8), rates=_LAYERS, mode=mode)
+    for mode in (1, 4, 5, 63)
+}
+VARIANTS |= {
+    "region of interest": Coding(encoder.RPCL, resolutions=3, block=(8, 8), rates=_LAYERS, roi_shift=9),
+    "small blocks sop eph": Coding(
+        encoder.PCRL, resolutions=3, block=(8, 8), rates=_LAYERS, has_sop=True, has_eph=True, precincts=_ODD
+    ),
+    "small blocks, progression changes": Coding(
+        encoder.LRCP,
+        resolutions=4,
+        block=(8, 8),
+        rates=_LAYERS,
+        changes=((0, 0, 3, 2, 3, encoder.RLCP), (2, 0, 3, 4, 3, encoder.CPRL)),
+    ),
+}
+
+HIGH_THROUGHPUT = ("lossless", "lossy", "tiled")
+"""Codestreams that are kept beside this file."""
+
 
 @cache
 def variant(name: str) -> bytes:
+    if name in HIGH_THROUGHPUT:
+        return (Path(__file__).parent / "data" / f"{name}.j2c").read_bytes()
     return encoder.encode(picture(), VARIANTS[name])

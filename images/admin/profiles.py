@@ -1,0 +1,143 @@
+"""Compliance profiles as curators set them: boxes instead of JSON."""
+
+from dataclasses import asdict
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
+from django.urls import path
+from django.utils.translation import gettext_lazy as _
+
+from images.admin.addresses import public_root
+from images.conf import conf
+from images.iiif.version import ApiVersion
+from images.models import Profile
+from images.models.profile import SWITCHABLE_FEATURES
+from images.selectors.paging import count_images
+from images.selectors.profiles import served_profile
+from images.services.profile_preview import profile_preview
+from images.templatetags.iiif_urls import grouped
+
+
+class ProfileForm(forms.ModelForm[Profile]):
+    """Lists of names as boxes to tick; only what the server is configured for can be chosen."""
+
+    disabled_features = forms.MultipleChoiceField(
+        label=_("Features that are switched off"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("Answered with 501, and not in info.json."),
+    )
+    qualities = forms.MultipleChoiceField(
+        label=_("Qualities"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("None ticked: all of them."),
+    )
+    formats = forms.MultipleChoiceField(
+        label=_("Formats"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("None ticked: all of them."),
+    )
+
+    rights = forms.URLField(
+        label=_("Rights"),
+        required=False,
+        max_length=500,
+        assume_scheme="https",
+        help_text=_("For images that name none themselves."),
+    )
+
+    class Meta:
+        model = Profile
+        exclude: tuple[str, ...] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, known in (
+            ("disabled_features", SWITCHABLE_FEATURES),
+            ("qualities", conf.capabilities.qualities),
+            ("formats", conf.capabilities.formats),
+        ):
+            field = self.fields[name]
+            if isinstance(field, forms.MultipleChoiceField):
+                kept = getattr(self.instance, name) or []
+                field.choices = [(str(each), str(each)) for each in sorted({*map(str, known), *kept})]
+
+    def clean_information(self) -> Any:
+        """An empty field adds nothing."""
+        return self.cleaned_data["information"] or {}
+
+
+@admin.register(Profile)
+class ProfileAdmin(admin.ModelAdmin[Profile]):
+    form = ProfileForm
+    list_display = ("name", "label", "is_default", "levels", "limits", "image_count", "collection_count")
+    search_fields = ("name", "label")
+    readonly_fields = ("levels",)
+    fieldsets = (
+        (None, {"fields": ("name", "label", "is_default", "levels")}),
+        (_("What is answered"), {"fields": ("disabled_features", "qualities", "formats")}),
+        (_("How large"), {"fields": (("max_width", "max_height", "max_area"), "tile_size")}),
+        (_("How it is encoded"), {"fields": (("jpeg_quality", "webp_quality"), "layer_policy")}),
+        (_("What info.json and manifests say"), {"fields": ("rights", "attribution", "information")}),
+    )
+
+    class Media:
+        css = {"all": ("images/css/admin.css",)}
+
+    def get_urls(self) -> list[Any]:
+        preview = path("preview/", self.admin_site.admin_view(self.preview_view), name="images_profile_preview")
+        return [preview, *super().get_urls()]
+
+    def preview_view(self, request: HttpRequest) -> HttpResponse:
+        """What the form comes to as it stands; nothing is saved."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        instance = Profile.objects.filter(name=request.POST.get("name", "")).first()
+        fields = request.POST.copy()
+        fields["name"] = fields.get("name") or "unnamed"  # a form that has just been opened is no mistake
+        form = ProfileForm(fields, instance=instance)
+        if not form.is_valid():
+            errors = [
+                f"{form.fields[name].label if name in form.fields else ''}: {text}".removeprefix(": ")
+                for name, texts in form.errors.items()
+                for text in texts
+            ]
+            return JsonResponse({"errors": errors, "warnings": [], "documents": {}, "levels": {}})
+        shown = profile_preview(form.instance, public_root(request))
+        return JsonResponse({"errors": [], **asdict(shown)})
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Profile]:
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(counted_images=count_images("profile"), counted_collections=Count("collections"))
+        )
+
+    @admin.display(description=_("compliance level"))
+    def levels(self, profile: Profile) -> str:
+        """Of version 3 and 2, as they result from the choices."""
+        if not profile.name:
+            return "—"
+        capabilities = served_profile(profile).capabilities
+        return f"{capabilities.level(ApiVersion.V3)} (3.0), {capabilities.level(ApiVersion.V2)} (2.1)"
+
+    @admin.display(description=_("limits"))
+    def limits(self, profile: Profile) -> str:
+        own = {"maxWidth": profile.max_width, "maxHeight": profile.max_height, "maxArea": profile.max_area}
+        return ", ".join(f"{name} {grouped(value)}" for name, value in own.items() if value) or "—"
+
+    @admin.display(description=_("images"), ordering="counted_images")
+    def image_count(self, profile: Any) -> int:
+        return int(profile.counted_images)
+
+    @admin.display(description=_("collections"), ordering="counted_collections")
+    def collection_count(self, profile: Any) -> int:
+        return int(profile.counted_collections)

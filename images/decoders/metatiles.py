@@ -1,0 +1,140 @@
+"""Metatiles: squares of tiles that are decoded together, and when that pays. Pure.
+
+A tile that is decoded alone costs two to six times its share of a larger region, since the filters reach over its
+borders into code-blocks of its neighbours, or since the source can only be read from the top. So a tile whose
+neighbours will be asked for is decoded together with them. What will be asked for is told by what has been asked for:
+a viewer asks for tiles that lie side by side, and for those below a tile when it comes closer.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from images.iiif.geometry import Region, Size
+
+_SCREEN = Size(2048, 1536)
+"""Pixels of a level that a viewer shows: of 1200 × 800 on a screen up to twice as many a side, most often 1.4 times."""
+
+_NEIGHBOURS = 2
+"""One may be chance where tiles of all levels are asked for at random."""
+
+
+@dataclass(frozen=True, slots=True)
+class GridTile:
+    """A tile of the grid that info.json describes: `column` and `row` at a scale factor `step`."""
+
+    step: int
+    column: int
+    row: int
+
+    def parent(self) -> "GridTile":
+        """The tile at twice the scale factor that shows it."""
+        return GridTile(self.step * 2, self.column // 2, self.row // 2)
+
+    def is_beside(self, other: "GridTile") -> bool:
+        """Whether both touch, at one scale factor."""
+        return self.step == other.step and abs(self.column - other.column) <= 1 and abs(self.row - other.row) <= 1
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The tiles of an image: `full` and `tile` in pixels; `across` tiles a side are decoded together."""
+
+    full: Size
+    tile: Size
+    across: int
+
+    def find(self, region: Region, size: Size) -> GridTile | None:
+        """The tile that a request asks for, if it asks for one (Image API 3.0, Implementation notes on tiling)."""
+        step = max(-(-region.width // size.width), -(-region.height // size.height))
+        step = 1 << (step - 1).bit_length()
+        width, height = self.tile.width * step, self.tile.height * step
+        if region.x % width or region.y % height:
+            return None
+        found = GridTile(step, region.x // width, region.y // height)
+        return found if (region, size) == self.extent([found]) else None
+
+    def extent(self, tiles: Iterable[GridTile]) -> tuple[Region, Size]:
+        """The least rectangle that holds tiles of one scale factor: of the full image, and the pixels of its answer."""
+        listed = list(tiles)
+        step = listed[0].step
+        width, height = self.tile.width * step, self.tile.height * step
+        left = min(tile.column for tile in listed) * width
+        top = min(tile.row for tile in listed) * height
+        right = min(self.full.width, (max(tile.column for tile in listed) + 1) * width)
+        bottom = min(self.full.height, (max(tile.row for tile in listed) + 1) * height)
+        region = Region(left, top, right - left, bottom - top)
+        return region, Size(-(-region.width // step), -(-region.height // step))
+
+    def cut(self, tile: GridTile, within: Region) -> Region:
+        """Where a tile lies in the answer to the region `within`, in pixels of that answer."""
+        region, size = self.extent([tile])
+        step = tile.step
+        return Region((region.x - within.x) // step, (region.y - within.y) // step, size.width, size.height)
+
+    def metatile(self, tile: GridTile) -> tuple[GridTile, ...]:
+        """All tiles of the metatile that `tile` belongs to, row by row.
+
+        Without those that are taken for tiles of a smaller scale factor when they are asked for: the last few pixels of
+        an image.
+        """
+        left, top = tile.column - tile.column % self.across, tile.row - tile.row % self.across
+        columns = -(-self.full.width // (self.tile.width * tile.step))
+        rows = -(-self.full.height // (self.tile.height * tile.step))
+        inside = (
+            GridTile(tile.step, column, row)
+            for row in range(top, min(top + self.across, rows))
+            for column in range(left, min(left + self.across, columns))
+        )
+        return tuple(each for each in inside if self.find(*self.extent([each])) == each)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known when a tile is asked for: the tiles that were asked for shortly before, and the middle of the
+    screen that is being filled, as far as one can tell: its first tile, since viewers begin there.
+    """
+
+    recent: tuple[GridTile, ...]
+    middle: GridTile
+
+
+def is_on_screen(grid: Grid, tile: GridTile, middle: GridTile) -> bool:
+    """Whether a screen around `middle` shows `tile`, of the same scale factor."""
+    across = -(-_SCREEN.width // (2 * grid.tile.width))
+    down = -(-_SCREEN.height // (2 * grid.tile.height))
+    return (
+        tile.step == middle.step and abs(tile.column - middle.column) <= across and abs(tile.row - middle.row) <= down
+    )
+
+
+def choose(grid: Grid, asked: GridTile, seen: Seen, taken: frozenset[GridTile] = frozenset()) -> tuple[GridTile, ...]:
+    """The tiles to decode together for `asked`, which comes first.
+
+    `taken` are kept, or being made. Without a sign that neighbours will be asked for, the tile alone.
+    """
+    metatile = grid.metatile(asked)
+    if len(metatile) == 1 or not _is_viewed(asked, metatile, seen.recent):
+        return (asked,)
+    wanted = (
+        tile for tile in metatile if tile != asked and tile not in taken and is_on_screen(grid, tile, seen.middle)
+    )
+    return (asked, *wanted)
+
+
+def _is_viewed(asked: GridTile, metatile: tuple[GridTile, ...], recent: tuple[GridTile, ...]) -> bool:
+    """Another tile of the same metatile was asked for, or two neighbours, or the tile above and a neighbour of that."""
+    together = frozenset(metatile)
+    above = asked.parent()
+    known = frozenset(recent) - {asked}
+    if known & together:
+        return True
+    if sum(tile.is_beside(asked) for tile in known) >= _NEIGHBOURS:
+        return True
+    return above in known and (
+        _is_whole(above, known) or any(tile != above and tile.is_beside(above) for tile in known)
+    )
+
+
+def _is_whole(tile: GridTile, known: frozenset[GridTile]) -> bool:
+    """Whether the tile is the only one of its level, as far as one can tell: a viewer begins with it."""
+    return tile.column == tile.row == 0 and not any(other.step > tile.step for other in known)

@@ -1,0 +1,133 @@
+"""Reads of images and collections as manifests and public pages show them: one query for any number of images."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from images.iiif.capabilities import Capabilities
+from images.iiif.geometry import Size
+from images.models import Collection, Image
+from images.selectors.gallery import ImageCard, image_card
+from images.selectors.images import ServedImage, image_limits, metadata_pairs
+from images.selectors.paging import count_by, count_long
+from images.selectors.profiles import ServedProfile, capabilities_within, default_profile, image_profile
+
+
+@dataclass(frozen=True, slots=True)
+class PresentedImage:
+    """What a manifest says of an image, without what only decoding needs."""
+
+    identifier: str
+    full: Size
+    capabilities: Capabilities
+    label: str
+    rights: str
+    attribution: str
+    metadata: tuple[tuple[str, str], ...]
+
+
+class CollectionNotFoundError(LookupError):
+    """There is no such collection."""
+
+
+def presented(served: ServedImage) -> PresentedImage:
+    return PresentedImage(
+        identifier=served.identifier,
+        full=served.full,
+        capabilities=served.capabilities,
+        label=served.label,
+        rights=served.rights,
+        attribution=served.attribution,
+        metadata=served.metadata,
+    )
+
+
+def public_images() -> QuerySet[Image]:
+    """Images that have pictures to show."""
+    images = Image.objects.select_related("profile", "collection__profile")
+    return images.filter(version__gt=0, width__isnull=False, tiling__isnull=False).exclude(error_code="quarantined")
+
+
+def get_collection(name: str) -> Collection:
+    """Raises CollectionNotFoundError."""
+    collection = Collection.objects.filter(name=name).first()
+    if collection is None:
+        raise CollectionNotFoundError(f"There is no collection {name!r}.")
+    return collection
+
+
+def count_collection(collection: Collection) -> int:
+    return count_long(public_images().filter(collection=collection))
+
+
+def list_collection(collection: Collection, start: int, length: int) -> tuple[PresentedImage, ...]:
+    """In the order of their identifiers, so that pages stay what they are when labels change."""
+    images = public_images().filter(collection=collection).order_by("identifier")
+    keys = list(images.values_list("pk", flat=True)[start : start + length])
+    return all_presented(images.filter(pk__in=keys))
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionCard:
+    """A collection as a list of collections shows it; `image` stands for it, None for an empty one."""
+
+    name: str
+    label: str
+    total: int
+    image: ImageCard | None
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionCards:
+    collections: tuple[CollectionCard, ...]
+    page: int
+    pages: int
+    total: int
+
+
+def list_collection_cards(page: int, per_page: int) -> CollectionCards:
+    """One page of collections by name, each with the number of its pictures; three queries, and one to count."""
+    of_collection = public_images().filter(collection=OuterRef("pk")).order_by()
+    collections = Collection.objects.order_by("name").annotate(
+        first_pk=Subquery(of_collection.order_by("identifier").values("pk")[:1]),
+    )
+    paginator = Paginator(collections, per_page)
+    current = paginator.get_page(page)
+    found: list[Any] = list(current)  # with what the annotations add
+    shown = count_by(Image.objects.filter(version__gt=0), "collection", [each.pk for each in found])
+    images = Image.objects.in_bulk([each.first_pk for each in found if each.first_pk])
+    cards = tuple(
+        CollectionCard(
+            each.name, str(each), shown[each.pk], image_card(images[each.first_pk]) if each.first_pk in images else None
+        )
+        for each in found
+    )
+    return CollectionCards(cards, current.number, paginator.num_pages, paginator.count)
+
+
+def count_collections() -> int:
+    return Collection.objects.count()
+
+
+def list_collections(start: int, length: int) -> tuple[Collection, ...]:
+    return tuple(Collection.objects.order_by("name")[start : start + length])
+
+
+def all_presented(images: Iterable[Image]) -> tuple[PresentedImage, ...]:
+    default = default_profile()
+    return tuple(_presented(image, image_profile(image, default)) for image in images)
+
+
+def _presented(image: Image, profile: ServedProfile) -> PresentedImage:
+    return PresentedImage(
+        identifier=image.identifier,
+        full=Size(image.width or 1, image.height or 1),
+        capabilities=capabilities_within(profile.capabilities, image_limits(image, profile)),
+        label=image.label,
+        rights=image.rights or profile.rights,
+        attribution=image.attribution or profile.attribution,
+        metadata=metadata_pairs(image.metadata),
+    )

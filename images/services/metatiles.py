@@ -1,0 +1,209 @@
+"""Tiles that are made together: one leader decodes, the tile that was asked for leaves first, the others are kept.
+
+Whoever asks for a tile that is being made waits for it; a tile that nobody waits for goes into the cache in the
+background. Nothing that goes wrong with the others touches the tile that was asked for: it is then made alone.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+
+from caching.counters import Counters, Tally
+from caching.derivatives import DerivativeCache
+from caching.keys import DerivativeKey
+from images.decoders.errors import DecodeError, OverloadedError
+from images.decoders.metatiles import Grid, GridTile, Seen, choose
+from images.services.demand import Demand
+from images.sources.errors import SourceError
+
+logger = logging.getLogger(__name__)
+
+_PATIENCE_SECONDS = 2.0
+"""With another process that makes the same: it has made the first tile long before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A tile that has to be made, and how.
+
+    `subject`: the image and its grid, to tell what else was asked for lately. `key_of` names a tile in the cache,
+    `make_alone` decodes only the one, `make` gives number and bytes of each of several as they are made, the first one
+    first; it ends the decoder when its context is left.
+    """
+
+    subject: str
+    grid: Grid
+    tile: GridTile
+    media_type: str
+    key_of: Callable[[GridTile], DerivativeKey]
+    make_alone: Callable[[], bytes]
+    make: Callable[[Sequence[GridTile]], AbstractContextManager[Iterator[tuple[int, bytes]]]]
+
+
+class _Promise:
+    """A tile that somebody is making."""
+
+    def __init__(self) -> None:
+        self.is_wanted = False
+        self._settled = threading.Event()
+        self._body: bytes | None = None
+
+    def settle(self, body: bytes | None) -> None:
+        """With None where it could not be made together with others."""
+        if not self._settled.is_set():
+            self._body = body
+            self._settled.set()
+
+    def wait(self, seconds: float) -> bytes | None:
+        return self._body if self._settled.wait(seconds) else None
+
+
+class Workshop:
+    """Makes tiles, those of one metatile together where that pays. One per process; thread-safe."""
+
+    def __init__(
+        self,
+        cache: DerivativeCache,
+        patience_seconds: float,
+        demand: Demand | None = None,
+        counters: Counters | None = None,
+    ) -> None:
+        self._cache = cache
+        self._patience_seconds = patience_seconds
+        self._demand = demand or Demand()
+        self._lock = threading.Lock()
+        self._promises: dict[str, _Promise] = {}
+        self._tally = Tally(counters, "iiif_tiles_made", ("single", "together", "ahead"))
+
+    def make(self, order: Order) -> bytes:
+        """The bytes of the tile that is ordered. Raises what `make_alone` raises."""
+        seen = self._demand.note(order.subject, order.grid, order.tile)
+        with self._lock:
+            promise = self._promises.get(order.key_of(order.tile).digest)
+            if promise is not None:
+                promise.is_wanted = True
+            else:
+                claimed = self._claim(order, seen)
+        if promise is not None:
+            return promise.wait(self._patience_seconds) or self._alone(order)
+        if len(claimed) == 1:
+            return self._claimed_alone(order, claimed)
+        self._demand.add(order.subject, claimed)
+        return self._lead(order, claimed)
+
+    def stats(self) -> dict[str, int]:
+        """Decodes of single tiles and of several, and tiles that were kept before anybody asked for them."""
+        return self._tally.snapshot()
+
+    def _claim(self, order: Order, seen: Seen) -> dict[GridTile, _Promise]:
+        """Promise every tile that will be made. Called with the lock held."""
+        taken = frozenset(
+            tile for tile in order.grid.metatile(order.tile) if order.key_of(tile).digest in self._promises
+        )
+        claimed = {tile: _Promise() for tile in choose(order.grid, order.tile, seen, taken)}
+        for tile, promise in claimed.items():
+            self._promises[order.key_of(tile).digest] = promise
+        return claimed
+
+    def _release(self, order: Order, claimed: dict[GridTile, _Promise], body: bytes | None = None) -> None:
+        """Take promises back; whoever waits for one gets `body`."""
+        with self._lock:
+            for tile in claimed:
+                self._promises.pop(order.key_of(tile).digest, None)
+        for promise in claimed.values():
+            promise.settle(body)
+
+    def _alone(self, order: Order) -> bytes:
+        self._tally.count("single")
+        return order.make_alone()
+
+    def _claimed_alone(self, order: Order, claimed: dict[GridTile, _Promise]) -> bytes:
+        body = None
+        try:
+            body = self._alone(order)
+        finally:
+            self._release(order, claimed, body)
+        return body
+
+    def _lead(self, order: Order, claimed: dict[GridTile, _Promise]) -> bytes:
+        """Decode the tiles together; a thread goes on with the rest when the first is there."""
+        with ExitStack() as held:
+            held.callback(self._release, order, claimed)
+            first = order.grid.metatile(order.tile)[0]
+            alone = self._cache.working_alone(_metatile_digest(order.key_of(first)), _PATIENCE_SECONDS)
+            look = self._cache.find_anywhere if held.enter_context(alone) else self._cache.find
+            found = look(order.key_of(order.tile))
+            if found is not None:  # another process was faster
+                return b"".join(found.chunks)
+            others = [tile for tile in claimed if tile != order.tile and not self._cache.is_kept(order.key_of(tile))]
+            tiles = [order.tile, *others]
+            begun = self._begin(order, tiles, held) if others else None
+            if begun is not None:
+                body, made = begun
+                claimed[order.tile].settle(body)
+                self._go_on(order, tiles, claimed, made, held.pop_all())
+                return body
+        return self._alone(order)
+
+    def _go_on(
+        self,
+        order: Order,
+        tiles: Sequence[GridTile],
+        claimed: dict[GridTile, _Promise],
+        made: Iterator[tuple[int, bytes]],
+        rest: ExitStack,
+    ) -> None:
+        """Finish in a thread; without one, the tile that was asked for is all there is."""
+        arguments = (order, tiles, claimed, made, rest)
+        try:
+            threading.Thread(target=self._finish, args=arguments, name="metatile", daemon=True).start()
+        except RuntimeError as error:
+            logger.warning("No thread for the tiles around %s: %s", order.tile, error)
+            rest.close()
+
+    def _begin(
+        self, order: Order, tiles: Sequence[GridTile], held: ExitStack
+    ) -> tuple[bytes, Iterator[tuple[int, bytes]]] | None:
+        """The first tile, and those that are still being made; None where they cannot be made together."""
+        try:
+            made = held.enter_context(order.make(tiles))
+            body = next(made)[1]
+        except OverloadedError:
+            raise
+        except (DecodeError, StopIteration) as error:
+            logger.info("The tiles around %s could not be made together: %s", order.tile, error)
+            return None
+        self._tally.count("together")
+        return body, made
+
+    def _finish(
+        self,
+        order: Order,
+        tiles: Sequence[GridTile],
+        claimed: dict[GridTile, _Promise],
+        made: Iterator[tuple[int, bytes]],
+        rest: ExitStack,
+    ) -> None:
+        """Hand the other tiles to those who wait for them, and keep what nobody waits for."""
+        try:
+            with rest:
+                for number, body in made:
+                    self._hand_over(order, tiles[number], claimed[tiles[number]], body)
+        except (DecodeError, SourceError) as error:
+            logger.info("The tiles around %s could not all be made: %s", order.tile, error)
+
+    def _hand_over(self, order: Order, tile: GridTile, promise: _Promise, body: bytes) -> None:
+        key = order.key_of(tile)
+        if not promise.is_wanted:  # else whoever wants it keeps it
+            self._cache.keep(key, order.media_type, body)
+        with self._lock:
+            self._promises.pop(key.digest, None)
+        self._tally.count("ahead", int(not promise.is_wanted))
+        promise.settle(body)
+
+
+def _metatile_digest(first: DerivativeKey) -> str:
+    """Of the work on a metatile, named by its first tile: other than that of the tile."""
+    return DerivativeKey(first.image, first.version, f"metatile/{first.parameters}", first.encoding).digest

@@ -1,0 +1,97 @@
+"""Which tiles are made together with the one that is asked for, and the workshop that makes them."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import cache, lru_cache
+
+from django.core.signals import setting_changed
+
+from caching.conf import conf as caching_conf
+from caching.counters import get_counters
+from caching.derivatives import get_derivative_cache
+from images.conf import conf
+from images.decoders.metatiles import Grid, GridTile
+from images.decoders.resample import is_seamless
+from images.iiif.output import OutputFormat
+from images.iiif.request import ResolvedRequest
+from images.indexes.description import SourceFormat
+from images.selectors.images import ServedImage
+from images.services.foreseen import tile_sizes
+from images.services.metatiles import Order, Workshop
+from images.services.planning import derivative_key, render_plan
+from images.services.producing import produce, produce_tiles
+
+_TILE_FORMATS = frozenset({OutputFormat.JPG, OutputFormat.PNG, OutputFormat.WEBP})
+"""That viewers ask for; others are dear to encode, and nobody asks for a second tile."""
+_LEAST_TOGETHER = 2
+_FROM_THE_TOP = 2
+"""How much larger a metatile is where each region is read from the top of the source, or with all around it: the more
+tiles share that."""
+
+
+def find_order(served: ServedImage, resolved: ResolvedRequest) -> Order | None:
+    """How to make the tile that is asked for together with its neighbours; None where it is none, or that is no use."""
+    if resolved.format not in _TILE_FORMATS or not resolved.rotation.is_none:
+        return None
+    size = metatile_size(served)
+    found = _find_tile(served, resolved, size) if size else None
+    if found is None:
+        return None
+    planned = render_plan(served, resolved)
+    if not (is_seamless(planned.horizontal) and is_seamless(planned.vertical)):
+        return None  # the tile would have other pixels alone
+    grid, tile = found
+
+    def resolved_of(tiles: Sequence[GridTile]) -> ResolvedRequest:
+        region, size = grid.extent(tiles)
+        return replace(resolved, region=region, size=size)
+
+    def make(tiles: Sequence[GridTile]) -> AbstractContextManager[Iterator[tuple[int, bytes]]]:
+        window = resolved_of(tiles)
+        return produce_tiles(served, render_plan(served, window), [grid.cut(tile, window.region) for tile in tiles])
+
+    return Order(
+        subject=f"{served.uuid}/{grid.tile.width}",
+        grid=grid,
+        tile=tile,
+        media_type=resolved.format.media_type,
+        key_of=cache(lambda other: derivative_key(served, resolved_of([other]))),
+        make_alone=lambda: b"".join(produce(served, render_plan(served, resolved))),
+        make=make,
+    )
+
+
+def _find_tile(served: ServedImage, resolved: ResolvedRequest, size: int) -> tuple[Grid, GridTile] | None:
+    """The tile of the grid that info.json describes, or of one that viewers have from elsewhere."""
+    for tile in tile_sizes(served, resolved):
+        grid = Grid(served.full, tile, size // max(tile.width, tile.height))
+        if grid.across >= _LEAST_TOGETHER and (found := grid.find(resolved.region, resolved.size)) is not None:
+            return grid, found
+    return None
+
+
+def metatile_size(served: ServedImage) -> int:
+    """Pixels a side of what is decoded together of this source; 0 where every tile is decoded alone."""
+    if not get_derivative_cache().keeps:
+        return 0
+    description = served.description
+    if description.source_format is SourceFormat.TIFF and description.levels[0].tile_width:
+        return 0  # its own tiles are read one by one
+    reads_parts = description.source_format is SourceFormat.JP2 and not description.detail.get("is_htj2k")
+    return conf.metatile_size * (1 if reads_parts else _FROM_THE_TOP)
+
+
+@lru_cache(maxsize=1)
+def get_workshop() -> Workshop:
+    """One per process."""
+    return Workshop(get_derivative_cache(), caching_conf.wait_seconds, counters=get_counters())
+
+
+def _forget_workshop(**_kwargs: object) -> None:
+    get_workshop.cache_clear()
+
+
+os.register_at_fork(after_in_child=get_workshop.cache_clear)
+setting_changed.connect(_forget_workshop, dispatch_uid="images.services.orders")

@@ -1,0 +1,65 @@
+"""What this node keeps of remote sources: fetched ahead, pinned, given up."""
+
+from caching.sources.caches import get_source_caches
+from caching.sources.objects import FillProgress
+from images.models import Image
+from images.selectors.images import ServedImage, get_served_image, image_location
+from images.sources.errors import SourceError, SourceUnreachableError
+from images.sources.prefetch import get_prefetcher
+from images.sources.registry import open_source
+from images.sources.retrieval import is_retrieved, source_place
+
+
+def source_prefetch(served: ServedImage) -> None:
+    """Fetch the source in the background if its store says so. Never waits, never fails."""
+    if served.location.retrieval.prefetch and served.copy is None:
+        get_prefetcher().request(served.location, served.etag)
+
+
+def source_fetch(image: Image) -> None:
+    """Fetch the source now, as its store wants it. Raises SourceError, and LookupError where no version is served."""
+    served = get_served_image(image.identifier)
+    with open_source(served.location, served.etag) as reader:
+        reader.fileno()
+
+
+def source_pin(image: Image) -> None:
+    """Keep what this node has of the source, and will have, until it is unpinned; fetched in the background.
+
+    Raises SourceError where that is not possible.
+    """
+    location = image_location(image)
+    if not is_retrieved(location):
+        return
+    try:
+        get_source_caches().pins.add(source_place(location))
+    except OSError as error:
+        raise SourceUnreachableError("The pin of the source could not be written.", str(error)) from error
+    tiling = getattr(image, "tiling", None)
+    if tiling is not None:
+        get_prefetcher().request(location, tiling.etag)
+
+
+def source_unpin(image: Image) -> None:
+    """Let it go when room is needed. Raises SourceError where that cannot be written down."""
+    try:
+        get_source_caches().pins.remove(source_place(image_location(image)))
+    except OSError as error:
+        raise SourceUnreachableError("The pin of the source could not be removed.", str(error)) from error
+
+
+def source_is_pinned(image: Image) -> bool:
+    try:
+        return get_source_caches().pins.has(source_place(image_location(image)))
+    except (OSError, SourceError):
+        return False
+
+
+def source_forget(image: Image) -> None:
+    """Remove all that this node has of the source; the source itself is not touched. Raises SourceError."""
+    get_source_caches().discard(source_place(image_location(image)))
+
+
+def source_fills() -> list[FillProgress]:
+    """Whole sources that are on their way into this process's node, with the bytes so far."""
+    return get_source_caches().objects.progress()

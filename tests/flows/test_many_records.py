@@ -1,0 +1,162 @@
+"""Lists cost as much with many records as with few: as many queries, and none that sorts or joins them all."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from images.indexes.description import Level, SourceDescription, SourceFormat
+from images.models import Collection, Image, ImageState, Profile, Store, Tiling
+from images.selectors.paging import CountMemo
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+
+MOST_QUERIES = 12
+FEW, MANY = 500, 5000
+FEW_FIT_A_PAGE = 1
+"""Query that is spared where the few that a filter lets through need not be counted."""
+PAGES = [
+    "/admin/images/image/",
+    "/admin/images/image/?p=9",
+    "/admin/images/image/?q=item-4",
+    "/admin/images/image/?state__exact=failed",
+    "/admin/images/image/?source_format=jp2",
+    "/admin/images/image/?store__id__exact={store}",
+    "/admin/images/image/?collection__id__exact={collection}",
+    "/admin/images/image/?profile__id__exact={profile}",
+    "/admin/images/image/?o=2",
+    "/admin/images/image/?o=3",
+    "/admin/images/image/?o=4",
+    "/admin/images/image/?o=-6",
+    "/admin/images/collection/",
+    "/admin/images/store/",
+    "/admin/images/profile/",
+    "/admin/images/job/",
+    "/admin/images/batch/",
+    "/admin/images/apitoken/",
+    "/admin/images/namedquery/",
+    "/admin/cache/",
+    "/",
+    "/?page=9",
+    "/?q=item-4",
+    "/collections",
+    "/collections/maps",
+    "/gallery/state.json",
+    "/api/v1/images/",
+    "/api/v1/images/?page=9",
+    "/api/v1/images/?search=item-4",
+    "/api/v1/images/?state=failed&state=pending",
+    "/api/v1/images/?ordering=modified",
+    "/api/v1/images/?ordering=-label",
+    "/api/v1/collections/",
+    "/api/v1/stores/",
+    "/api/v1/profiles/",
+    "/api/v1/batches/",
+    "/iiif/presentation/3/collections",
+    "/iiif/presentation/3/collection/maps",
+    "/iiif/presentation/3/collection/maps/pages/2",
+    "/iiif/activity/all",
+]
+WITHOUT_ORDER = ("q=", "search=", "profile__id", "state=pending", "collection__id", "/collections")
+"""What is looked for in texts is sorted after it was found; so is what only some images have."""
+
+
+@pytest.fixture
+def places() -> dict[str, Any]:
+    store = Store.objects.create(name="shelf", kind="filesystem", root="/")
+    collection = Collection.objects.create(name="maps", label="Maps")
+    return {"store": store, "collection": collection, "profile": Profile.objects.create(name="narrow")}
+
+
+def _fill(first: int, last: int, places: dict[str, Any]) -> None:
+    description = SourceDescription(SourceFormat.JP2, 5000, 3000, (Level(5000, 3000, 512, 512),)).to_json()
+    images = Image.objects.bulk_create(
+        Image(
+            identifier=f"set/item-{number}",
+            label=f"Plate {number}",
+            store=places["store"],
+            key=f"{number}.jp2",
+            collection=places["collection"] if number % 2 else None,
+            profile=places["profile"] if number % 5 == 0 else None,
+            state=ImageState.FAILED if number % 4 == 0 else ImageState.READY,
+            error_detail="It is a letter." if number % 4 == 0 else "",
+            version=1,
+            width=5000,
+            height=3000,
+            source_format="jp2",
+        )
+        for number in range(first, last)
+    )
+    facts = {"version": 1, "etag": '"1"', "tile_width": 512, "tile_height": 512, "description": description}
+    Tiling.objects.bulk_create(Tiling(image=image, created=timezone.now(), **facts) for image in images)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+def _queries(client: Client, page: str) -> list[str]:
+    assert client.get(page).status_code == 200  # what a process asks once is asked
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(page).status_code == 200
+    return [query["sql"] for query in captured.captured_queries]
+
+
+def _sorts_all(statement: str) -> bool:
+    """Whether SQLite sorts what is not the rows of one page."""
+    if connection.vendor != "sqlite" or not statement.startswith('SELECT "images_image"'):
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {statement}")
+        plan = " ".join(row[3] for row in cursor.fetchall())
+    return "USE TEMP B-TREE FOR ORDER BY" in plan and '"images_image"."id" IN (' not in statement
+
+
+def test_lists_with_many_records(admin_client: Client, places: dict[str, Any]) -> None:
+    addresses = [page.format(**{name: place.pk for name, place in places.items()}) for page in PAGES]
+    _fill(0, FEW, places)
+    few = {page: len(_queries(admin_client, page)) for page in addresses}
+    _fill(FEW, MANY, places)
+    for page in addresses:
+        queries = _queries(admin_client, page)
+        assert len(queries) <= few[page] + FEW_FIT_A_PAGE, page
+        assert len(queries) <= MOST_QUERIES, page
+        if not any(part in page for part in WITHOUT_ORDER):
+            assert not [query for query in queries if _sorts_all(query)], page
+
+
+def test_pages_hold_each_record_once(admin_client: Client, places: dict[str, Any]) -> None:
+    _fill(0, 130, places)
+    seen: list[str] = []
+    for number in (1, 2, 3):
+        page = admin_client.get(f"/api/v1/images/?page_size=50&page={number}").json()
+        assert page["count"] == 130
+        seen += [image["identifier"] for image in page["results"]]
+    assert sorted(seen) == sorted(Image.objects.values_list("identifier", flat=True))
+    assert seen == list(Image.objects.values_list("identifier", flat=True))
+
+
+def test_the_list_says_what_failed_and_where_images_lie(admin_client: Client, places: dict[str, Any]) -> None:
+    _fill(0, 2, places)
+    Image.objects.filter(identifier="set/item-0").update(error_detail="<b>It</b> is a letter.", label="<i>x</i>")
+    page = admin_client.get("/admin/images/image/").content.decode()
+    assert "&lt;b&gt;It&lt;/b&gt; is a letter." in page
+    assert "&lt;i&gt;x" in page
+    assert "shelf" in page
+    assert "Maps" in page
+    assert "5,000 × 3,000" in page
+
+
+def test_long_lists_are_counted_now_and_then(monkeypatch: pytest.MonkeyPatch, places: dict[str, Any]) -> None:
+    monkeypatch.setattr("images.selectors.paging._LARGE", 3)
+    now = [100.0]
+    memo = CountMemo(lambda: now[0])
+    images, of_one = Image.objects.order_by("-created"), Image.objects.filter(identifier="set/item-1")
+    _fill(0, 4, places)
+    assert (memo.count(images), memo.count(of_one), memo.count(Image.objects.none())) == (4, 1, 0)
+    _fill(4, 6, places)
+    Image.objects.filter(identifier="set/item-1").delete()
+    assert (memo.count(images), memo.count(of_one)) == (4, 0)
+    now[0] += 11
+    assert memo.count(images) == 5

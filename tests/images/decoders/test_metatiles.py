@@ -1,0 +1,125 @@
+"""Which tiles are decoded together: always the one that was asked for, first, and only where others will be wanted."""
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from images.decoders.metatiles import Grid, GridTile, Seen, choose
+from images.iiif.geometry import Region, Size
+from images.iiif.tiles import tile_regions
+
+FULL = Size(3000, 2100)
+GRID = Grid(FULL, Size(256, 256), 4)
+
+sizes = st.builds(Size, st.integers(1, 5000), st.integers(1, 5000))
+tiles = st.sampled_from([128, 256, 500, 512]).map(lambda side: Size(side, side))
+steps = st.sampled_from([1, 2, 4, 8, 16])
+
+
+@given(sizes, tiles, steps)
+def test_every_tile_of_the_grid_is_found(full: Size, tile: Size, step: int) -> None:
+    grid = Grid(full, tile, 4)
+    for region, size in list(tile_regions(full, tile, step))[:200]:
+        found = grid.find(region, size)
+        assert found is not None
+        assert grid.extent([found]) == (region, size)
+
+
+def test_other_requests_are_no_tiles() -> None:
+    for region, size in [
+        (Region(0, 0, 256, 256), Size(128, 128)),
+        (Region(1, 0, 256, 256), Size(256, 256)),
+        (Region(0, 0, 3000, 2100), Size(750, 525)),
+        (Region(0, 0, 512, 512), Size(256, 255)),
+        (Region(0, 0, 768, 768), Size(256, 256)),
+        (Region(0, 0, 200, 200), Size(200, 200)),
+    ]:
+        assert GRID.find(region, size) is None, region
+
+
+def test_the_last_pixels_belong_to_the_scale_factor_that_they_are_asked_for_at() -> None:
+    grid = Grid(Size(1026, 1026), Size(256, 256), 4)
+    metatile = grid.metatile(GridTile(4, 0, 0))
+    assert metatile == (GridTile(4, 0, 0), GridTile(4, 1, 0), GridTile(4, 0, 1))
+    assert grid.find(*grid.extent([GridTile(4, 1, 1)])) == GridTile(2, 2, 2)
+
+
+@given(sizes, tiles, steps, st.data())
+def test_cuts_of_a_metatile_are_its_tiles(full: Size, tile: Size, step: int, drawn: st.DataObject) -> None:
+    grid = Grid(full, tile, 4)
+    columns, rows = -(-full.width // (tile.width * step)), -(-full.height // (tile.height * step))
+    column, row = drawn.draw(st.integers(0, columns - 1)), drawn.draw(st.integers(0, rows - 1))
+    metatile = grid.metatile(GridTile(step, column, row))
+    assume(metatile)
+    assert len(set(metatile)) == len(metatile) <= 16
+    region, size = grid.extent(metatile)
+    covered = 0
+    for each in metatile:
+        cut = grid.cut(each, region)
+        own_region, own_size = grid.extent([each])
+        assert (cut.width, cut.height) == (own_size.width, own_size.height)
+        assert (region.x + cut.x * step, region.y + cut.y * step) == (own_region.x, own_region.y)
+        assert cut.x + cut.width <= size.width
+        assert cut.y + cut.height <= size.height
+        covered += cut.width * cut.height
+    assert covered <= size.width * size.height
+    assert covered == size.width * size.height or len(metatile) < 16
+
+
+def seen(*recent: GridTile, middle: GridTile) -> Seen:
+    return Seen(recent, middle)
+
+
+def test_a_tile_that_nobody_asked_around_is_made_alone() -> None:
+    asked = GridTile(1, 5, 5)
+    for recent in (
+        [],
+        [asked],
+        [GridTile(1, 9, 5)],
+        [GridTile(2, 0, 0), GridTile(1, 0, 0)],
+        [GridTile(4, 1, 1)],
+        [GridTile(2, 5, 5)],
+        [GridTile(2, 2, 2)],  # above, but nothing beside that
+        [GridTile(1, 3, 5)],  # one neighbour, of another metatile
+    ):
+        assert choose(GRID, asked, seen(*recent, middle=asked)) == (asked,), recent
+
+
+def test_a_tile_whose_neighbours_are_looked_at_is_made_with_its_metatile() -> None:
+    asked = GridTile(1, 5, 5)
+    for recent in (
+        [GridTile(1, 7, 7)],
+        [GridTile(2, 2, 2), GridTile(2, 3, 2)],
+        [GridTile(2, 2, 2), GridTile(4, 0, 0), GridTile(2, 1, 1)],
+    ):
+        chosen = choose(GRID, asked, seen(*recent, middle=asked))
+        assert chosen[0] == asked
+        assert set(chosen) == set(GRID.metatile(asked))
+    beside = GridTile(1, 8, 5)
+    neighbours = [GridTile(1, 7, 5), GridTile(1, 7, 4)]
+    assert set(choose(GRID, beside, seen(*neighbours, middle=beside))) == set(GRID.metatile(beside))
+
+
+def test_a_viewer_begins_with_the_one_tile_that_shows_all() -> None:
+    asked = GridTile(8, 1, 1)
+    assert len(choose(GRID, asked, seen(GridTile(16, 0, 0), middle=asked))) == 4
+
+
+def test_what_is_not_on_the_screen_is_not_made() -> None:
+    middle, asked = GridTile(1, 0, 0), GridTile(1, 4, 3)
+    chosen = choose(GRID, asked, seen(GridTile(1, 3, 3), GridTile(1, 3, 2), middle=middle))
+    assert set(chosen) == {GridTile(1, 4, row) for row in range(4)}
+
+
+@given(
+    st.integers(0, 11),
+    st.integers(0, 8),
+    st.frozensets(st.builds(GridTile, st.just(1), st.integers(0, 11), st.integers(0, 8))),
+)
+def test_what_is_taken_is_not_made_again(column: int, row: int, taken: frozenset[GridTile]) -> None:
+    asked = GridTile(1, column, row)
+    around = seen(asked.parent(), GridTile(4, 0, 0), *taken, middle=asked)
+    chosen = choose(GRID, asked, around, taken)
+    assert chosen[0] == asked
+    assert len(set(chosen)) == len(chosen)
+    assert not taken & set(chosen[1:])
+    assert set(chosen) <= set(GRID.metatile(asked))

@@ -1,0 +1,213 @@
+"""The workshop: who makes a tile, who waits, what is kept, and what happens when something goes wrong."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from caching.backends.disk import DiskBackend
+from caching.derivatives import DerivativeCache
+from caching.keys import DerivativeKey
+from images.decoders.errors import DamagedSourceError, OverloadedError
+from images.decoders.metatiles import Grid, GridTile
+from images.iiif.geometry import Size
+from images.services.demand import Demand
+from images.services.metatiles import Order, Workshop
+
+IMAGE = "0" * 32
+GRID = Grid(Size(2048, 2048), Size(256, 256), 4)
+
+
+def key_of(tile: GridTile) -> DerivativeKey:
+    return DerivativeKey(IMAGE, 1, f"{tile.step}/{tile.column}/{tile.row}", "jpg")
+
+
+def body_of(tile: GridTile) -> bytes:
+    return f"{tile.step}/{tile.column}/{tile.row}".encode()
+
+
+class Maker:
+    """Makes tiles, counts how, and can be told to fail or to wait."""
+
+    def __init__(self) -> None:
+        self.alone: list[GridTile] = []
+        self.together: list[tuple[GridTile, ...]] = []
+        self.fails_after: int | None = None
+        self.error: Exception = DamagedSourceError("a block is damaged")
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+        self.ended = threading.Event()
+
+    def order(self, tile: GridTile) -> Order:
+        return Order(IMAGE, GRID, tile, "image/jpeg", key_of, lambda: self._make_alone(tile), self._make)
+
+    def _make_alone(self, tile: GridTile) -> bytes:
+        self.alone.append(tile)
+        return body_of(tile)
+
+    @contextmanager
+    def _make(self, tiles: Sequence[GridTile]) -> Iterator[Iterator[tuple[int, bytes]]]:
+        self.together.append(tuple(tiles))
+        try:
+            yield self._tiles(tiles)
+        finally:
+            self.ended.set()
+
+    def _tiles(self, tiles: Sequence[GridTile]) -> Iterator[tuple[int, bytes]]:
+        for number, tile in enumerate(tiles):
+            if number == self.fails_after:
+                raise self.error
+            if number == 1:
+                self.goes_on.wait(10)
+            yield number, body_of(tile)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> DerivativeCache:
+    return DerivativeCache(DiskBackend(tmp_path))
+
+
+@pytest.fixture
+def workshop(cache: DerivativeCache) -> Workshop:
+    return Workshop(cache, patience_seconds=10)
+
+
+def look_above(workshop: Workshop, maker: Maker) -> None:
+    """Ask for what a viewer asks for before it comes closer to the upper left corner."""
+    waits, fails = maker.goes_on.is_set(), maker.fails_after
+    maker.goes_on.set()
+    maker.fails_after = None
+    for tile in (GridTile(2, 0, 1), GridTile(2, 1, 1)):
+        workshop.make(maker.order(tile))
+    while workshop._promises:
+        time.sleep(0.01)
+    maker.together.clear()
+    maker.ended.clear()
+    maker.fails_after = fails
+    if not waits:
+        maker.goes_on.clear()
+
+
+def wait_for(cache: DerivativeCache, tile: GridTile) -> bytes:
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        found = cache.find(key_of(tile))
+        if found is not None:
+            return b"".join(found.chunks)
+        time.sleep(0.01)
+    raise AssertionError(f"{tile} was never kept")
+
+
+def test_the_first_tile_is_made_alone_and_the_second_with_all_others(
+    cache: DerivativeCache, workshop: Workshop
+) -> None:
+    maker = Maker()
+    first, second = GridTile(1, 5, 5), GridTile(1, 6, 5)
+    assert workshop.make(maker.order(first)) == body_of(first)
+    cache.keep(key_of(first), "image/jpeg", body_of(first))
+    assert maker.alone == [first]
+    assert workshop.make(maker.order(second)) == body_of(second)
+    assert maker.ended.wait(10)
+    (together,) = maker.together
+    assert together[0] == second
+    assert set(together) == set(GRID.metatile(second)) - {first}
+    for tile in together[1:]:
+        assert wait_for(cache, tile) == body_of(tile)
+    assert workshop.stats() == {"single": 1, "together": 1, "ahead": 14}
+
+
+def test_far_tiles_are_each_made_alone(workshop: Workshop) -> None:
+    maker = Maker()
+    for column, row in ((0, 0), (7, 7), (0, 7), (7, 0)):
+        workshop.make(maker.order(GridTile(1, column, row)))
+    assert len(maker.alone) == 4
+    assert not maker.together
+
+
+def test_whoever_asks_for_a_tile_that_is_being_made_waits_for_it(cache: DerivativeCache, workshop: Workshop) -> None:
+    maker = Maker()
+    maker.goes_on.clear()
+    look_above(workshop, maker)
+    asked, other = GridTile(1, 2, 2), GridTile(1, 3, 3)
+    assert workshop.make(maker.order(asked)) == body_of(asked)  # before the others are made
+    answers: list[bytes] = []
+    waiting = threading.Thread(target=lambda: answers.append(workshop.make(maker.order(other))))
+    waiting.start()
+    time.sleep(0.05)
+    assert not answers
+    maker.goes_on.set()
+    waiting.join(10)
+    assert answers == [body_of(other)]
+    assert len(maker.together) == 1
+    assert maker.alone == [GridTile(2, 0, 1)]
+    assert maker.ended.wait(10)
+
+
+@pytest.mark.parametrize("after", [0, 1, 5])
+def test_what_fails_together_is_made_alone(cache: DerivativeCache, workshop: Workshop, after: int) -> None:
+    maker = Maker()
+    maker.fails_after = after
+    look_above(workshop, maker)
+    asked = GridTile(1, 2, 2)
+    assert workshop.make(maker.order(asked)) == body_of(asked)
+    assert maker.ended.wait(10)
+    missing = maker.together[0][-1]
+    end = time.monotonic() + 10
+    while workshop._promises and time.monotonic() < end:
+        time.sleep(0.01)
+    maker.fails_after = 0
+    assert workshop.make(maker.order(missing)) == body_of(missing)
+    assert missing in maker.alone
+
+
+def test_without_a_thread_the_tile_that_was_asked_for_is_all_there_is(workshop: Workshop, monkeypatch: Any) -> None:
+    maker = Maker()
+    look_above(workshop, maker)
+
+    def fails(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fails)
+    asked, other = GridTile(1, 2, 2), GridTile(1, 3, 3)
+    assert workshop.make(maker.order(asked)) == body_of(asked)
+    assert maker.ended.is_set()
+    assert not workshop._promises
+    assert workshop.make(maker.order(other)) == body_of(other)
+
+
+def test_an_overload_is_told(workshop: Workshop) -> None:
+    maker = Maker()
+    maker.fails_after, maker.error = 0, OverloadedError("full")
+    look_above(workshop, maker)
+    with pytest.raises(OverloadedError):
+        workshop.make(maker.order(GridTile(1, 2, 2)))
+    assert not workshop._promises
+
+
+def test_demand_forgets_after_a_while() -> None:
+    now = [0.0]
+    demand = Demand(lambda: now[0])
+    first, second = GridTile(1, 0, 0), GridTile(1, 1, 0)
+    assert demand.note(IMAGE, GRID, first).recent == ()
+    now[0] = 5
+    assert demand.note(IMAGE, GRID, second).recent == (first,)
+    now[0] = 12
+    assert demand.note(IMAGE, GRID, first).recent == (second,)
+    assert demand.note("1" * 32, GRID, first).recent == ()
+
+
+def test_a_screen_begins_with_its_middle() -> None:
+    now = [0.0]
+    demand = Demand(lambda: now[0])
+    first, near, far = GridTile(1, 0, 0), GridTile(1, 2, 2), GridTile(1, 7, 7)
+    assert demand.note(IMAGE, GRID, first).middle == first
+    assert demand.note(IMAGE, GRID, near).middle == first
+    assert demand.note(IMAGE, GRID, GridTile(2, 1, 1)).middle == GridTile(2, 1, 1)
+    assert demand.note(IMAGE, GRID, near).middle == first
+    assert demand.note(IMAGE, GRID, far).middle == far  # beyond the screen: it shows something else now
+    now[0] = 5
+    assert demand.note(IMAGE, GRID, near).middle == near
