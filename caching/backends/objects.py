@@ -89,6 +89,8 @@ class _ObjectBackend:
         last = self._read_usage()
         if last is not None and time.time() - last.get("time", 0) < self._sweep_seconds and self._fits():
             return SweepReport(ran=False)
+        with self._lock:
+            before = self._since
         entries = list(self._entries(""))
         chosen = plan_eviction(
             entries,
@@ -106,7 +108,8 @@ class _ObjectBackend:
         document = {"bytes": held.bytes, "entries": held.entries, "time": time.time()}
         self._client.put(_USAGE, json.dumps(document).encode())
         with self._lock:
-            self._counted, self._counted_at, self._since = held, time.monotonic(), NOTHING
+            # What was put or discarded while the list was read is not forgotten.
+            self._counted, self._counted_at, self._since = held, time.monotonic(), self._since - before
         return SweepReport(ran=True, evicted=evicted, usage=Usage(held, self._budget))
 
     def usage(self) -> Usage:

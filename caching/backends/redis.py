@@ -96,13 +96,21 @@ class RedisBackend:
             self._server.call(lambda redis: redis.delete(lock))
 
     def usage(self) -> Usage:
+        held = self._held()
+        return Usage(Amount(max(0, held.bytes), max(0, held.entries)), self._budget)
+
+    def _held(self) -> Amount:
+        """As the account says, which may be below nothing until the next sweep."""
         found = self._server.call(lambda redis: redis.hmget(f"{self._prefix}held", ["bytes", "entries"]))
-        held_bytes, entries = (max(0, int(value or 0)) for value in cast("list[bytes | None]", found))
-        return Usage(Amount(held_bytes, entries), self._budget)
+        held_bytes, entries = (int(value or 0) for value in cast("list[bytes | None]", found))
+        return Amount(held_bytes, entries)
 
     def _sweep(self) -> SweepReport:
         now = int(cast("Any", self._server.call(lambda redis: redis.time()))[0])
+        counted = self._held()
         entries = [entry for page in self._pages(None) for entry in page]
+        # What others put and drop meanwhile goes on being counted: the account is set right, not set anew.
+        self._correct(_sum(entry for entry in entries if entry.byte_size) - counted)
         gone = [entry for entry in entries if entry.used < now - self._seconds]
         self._drop([_name(entry) for entry in gone])
         left = [entry for entry in entries if entry.used >= now - self._seconds]
@@ -116,11 +124,16 @@ class RedisBackend:
             folder=NOTHING,
         )
         evicted = self._drop([_name(entry) for entry in chosen])
-        held = _sum(left) - _sum(chosen)
-        self._server.call(
-            lambda redis: redis.hset(f"{self._prefix}held", mapping={"bytes": held.bytes, "entries": held.entries})
-        )
-        return SweepReport(ran=True, evicted=evicted, leftovers=len(gone), usage=Usage(held, self._budget))
+        return SweepReport(ran=True, evicted=evicted, leftovers=len(gone), usage=self.usage())
+
+    def _correct(self, difference: Amount) -> None:
+        def add(redis: Redis) -> None:
+            with redis.pipeline() as pipeline:
+                pipeline.hincrby(f"{self._prefix}held", "bytes", difference.bytes)
+                pipeline.hincrby(f"{self._prefix}held", "entries", difference.entries)
+                pipeline.execute()
+
+        self._server.call(add)
 
     def _put(self, key: DerivativeKey, content_type: str, body: bytes) -> Usage:
         data = pack(key.digest, content_type, body)

@@ -55,11 +55,14 @@ def test_files_that_are_chosen_before_the_script_is_there(curator: Page, visit: 
     held: list[Route] = []
     curator.route("**/js/adding*.js", lambda route: held.append(route))  # noqa: PLW0108 - Playwright takes no built-in
     curator.goto(f"{visit.origin}/admin/images/image/add-many/", wait_until="commit")
+    curator.get_by_label("Beginning of the identifiers").fill("added/")  # so that it is taken away again
     curator.locator("#adding-files").set_input_files(sources / "filler" / "03.png")
     expect(curator.locator("#adding-rows tr")).to_have_count(0)
     for route in held:
         route.continue_()
-    expect(curator.locator("#adding-rows tr")).to_have_count(1)
+    row = curator.locator("#adding-rows tr")
+    expect(row).to_have_attribute("data-state", "reading")
+    expect(row).to_contain_text("added/03.png")
 
 
 def test_addresses_and_stores(curator: Page, visit: Visit) -> None:

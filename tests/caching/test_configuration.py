@@ -136,6 +136,7 @@ def test_tiers_are_built_in_their_order_and_named(settings: Settings, root: Path
     assert cache.wait_for_writes()
     assert all(usage.held.entries == 1 for usage in cache.far_usage().values())
     assert body
+    cache.wait_for_sweep()
     cache.discard_all()
     assert wait_until(lambda: all(usage.held.entries == 0 for usage in cache.far_usage().values()))
 

@@ -7,7 +7,7 @@ import pytest
 
 from caching.backends.redis import RedisBackend
 from caching.errors import CacheFullError, CacheUnavailableError, CorruptEntryError, EntryTooLongError
-from caching.eviction import NOTHING
+from caching.eviction import NOTHING, EntryInfo
 from tests.caching.conftest import body_of, image_name, key_of
 from tests.caching.shared import shared_server, wait_until
 from tests.caching.test_backends import put, read
@@ -52,6 +52,37 @@ def test_unused_entries_leave_by_themselves_and_are_not_counted_for_ever(redis: 
     assert wait_until(lambda: backend.find(key_of(1)) is None)
     assert wait_until(lambda: backend.sweep().leftovers == 1)
     assert backend.usage().held == NOTHING
+
+
+def test_what_changes_while_a_sweep_lists_is_counted(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = tier(redis, "changing")
+    for number in range(3):
+        put(backend, key_of(number, image=number))
+    pages = backend._pages
+
+    def list_and_change(image: str | None) -> Iterator[list[EntryInfo]]:
+        found = list(pages(image))
+        monkeypatch.setattr(backend, "_pages", pages)
+        backend.discard(image_name(1))
+        put(backend, key_of(9, image=9))
+        put(backend, key_of(8, image=8))
+        return iter(found)
+
+    monkeypatch.setattr(backend, "_pages", list_and_change)
+    assert backend.sweep().ran
+    assert backend.usage().held.entries == 4
+    assert backend.discard().entries == 4
+    assert backend.usage().held == NOTHING
+
+
+def test_an_account_that_is_wrong_is_set_right(redis: Redis) -> None:
+    backend = tier(redis, "wrong")
+    put(backend, key_of(1))
+    before = backend.usage().held
+    backend._correct(NOTHING - before - before)
+    assert backend.usage().held == NOTHING
+    backend.sweep()
+    assert backend.usage().held == before
 
 
 def test_superseded_versions_and_what_is_beyond_the_share_of_an_image_are_swept(redis: Redis) -> None:

@@ -14,7 +14,7 @@ from caching.backends.protocol import DerivativeBackend, Entry, EntryWriter, Swe
 from caching.backends.redis import RedisBackend
 from caching.derivatives import DerivativeCache, Production
 from caching.errors import CacheUnavailableError
-from caching.eviction import Amount
+from caching.eviction import NOTHING, Amount, EntryInfo
 from caching.keys import DerivativeKey
 from caching.locks import KeyLocks
 from caching.node_locks import NodeLocks, SharedLocks
@@ -23,6 +23,7 @@ from caching.stats import CacheStats
 from caching.tiers import FarTier, FarTiers
 from tests.caching.conftest import body_of, files_below, image_name, key_of, production_of, store
 from tests.caching.shared import shared_server, wait_until
+from tests.caching.test_backends import put
 from tests.support.redis import Redis
 
 
@@ -224,6 +225,27 @@ def test_a_sweep_reaches_every_tier_that_can_be_swept(node: Node) -> None:
     node.cache.sweep()
     assert node.is_kept(key_of(1, version=1))[1:] == [True, False]
     assert node.is_kept(key_of(1, version=2)) == [True] * 3
+
+
+def test_what_changes_while_a_sweep_lists_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = ObjectBackend(url=(tmp_path / "changing").as_uri(), sweep_seconds=0)
+    for number in range(3):
+        put(backend, key_of(number, image=number))
+    entries = backend._entries
+
+    def list_and_change(prefix: str) -> Iterator[EntryInfo]:
+        found = list(entries(prefix))
+        monkeypatch.setattr(backend, "_entries", entries)
+        backend.discard(image_name(1))
+        put(backend, key_of(9, image=9))
+        put(backend, key_of(8, image=8))
+        return iter(found)
+
+    monkeypatch.setattr(backend, "_entries", list_and_change)
+    assert backend.sweep().ran
+    assert backend.usage().held.entries == 4
+    assert backend.discard().entries == 4
+    assert backend.usage().held == NOTHING
 
 
 def test_a_disk_that_is_full_does_not_keep_the_others_from_it(tmp_path: Path, shared: list[ObjectBackend]) -> None:
