@@ -43,6 +43,7 @@ _POSITIVE = (
     "IIIF_REFRESH_AT_ONCE",
     "IIIF_QUARANTINE_DEATHS",
     "IIIF_SERVICE_COPY_SECONDS",
+    "IIIF_OFFLOAD_ACCEL_BYTES",
     "IIIF_OFFLOAD_BYTES",
     "IIIF_OFFLOAD_ENTRIES",
     "IIIF_OFFLOAD_SECONDS",
@@ -111,14 +112,17 @@ def check_settings(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[Ch
         + _check_base_url()
         + _check_http_sources(conf)
         + _check_service_copies()
-        + _check_offload()
+        + _check_offload(conf)
     )
 
 
-def _check_offload() -> list[CheckMessage]:
+def _check_offload(conf: ImagesConf) -> list[CheckMessage]:
     messages: list[CheckMessage] = []
-    if settings.IIIF_OFFLOAD not in ("", "published"):
-        messages.append(Error('IIIF_OFFLOAD must be "published" or empty.', id="images.E050"))
+    if unknown := conf.offload - {"published", "accel"}:
+        text = (
+            f'IIIF_OFFLOAD must be "published", "accel" or "published,accel", or empty: {", ".join(sorted(unknown))}.'
+        )
+        messages.append(Error(text, id="images.E050"))
     folder: object = settings.IIIF_OFFLOAD_DIR
     if not isinstance(folder, str | os.PathLike):
         messages.append(Error("IIIF_OFFLOAD_DIR must be a folder.", id="images.E051"))

@@ -272,9 +272,13 @@ class ImagesConf:
         return int(settings.IIIF_SERVICE_COPY_SECONDS)
 
     @property
-    def offload(self) -> str:
-        """How a web server in front helps: "" or "published"."""
-        return str(settings.IIIF_OFFLOAD)
+    def offload(self) -> frozenset[str]:
+        """How a web server in front helps: "published", "accel", both or not at all."""
+        return frozenset(filter(None, map(str.strip, str(settings.IIIF_OFFLOAD).split(","))))
+
+    @property
+    def offload_accel_bytes(self) -> int:
+        return int(settings.IIIF_OFFLOAD_ACCEL_BYTES)
 
     @property
     def offload_dir(self) -> Path:

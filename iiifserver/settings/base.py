@@ -316,8 +316,10 @@ IIIF_SERVICE_COPY_USE = (
 )
 IIIF_SERVICE_COPY_SECONDS = 3600  # processor time and longest duration of making one: ten gigapixels take half of it
 
-# What a web server in front sends by itself (deploy/nginx.conf): "published" writes kept tiles as plain files, too.
+# What a web server in front sends by itself (deploy/nginx.conf): "published" writes kept tiles as plain files, too;
+# "accel" has it send the bodies of large answers that this server has looked at (X-Accel-Redirect).
 IIIF_OFFLOAD = env.IIIF_OFFLOAD
+IIIF_OFFLOAD_ACCEL_BYTES = 256 * 2**10  # a shorter body leaves at once, and a second file of it would gain nothing
 IIIF_OFFLOAD_DIR = IIIF_DATA_DIR / "cache" / "offload"
 IIIF_OFFLOAD_BYTES = 10 * 2**30  # as the cache itself
 IIIF_OFFLOAD_ENTRIES = 200_000

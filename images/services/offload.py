@@ -4,6 +4,9 @@ What leaves the short way is also written as a plain file (`offload_tree`), in t
 the request, below a link that is there only while the image is served as it was then. Whoever changes a record, a
 profile or a service copy takes the link away, on every node that hears of it; and each link goes after
 IIIF_OFFLOAD_SECONDS, so that a change that nobody was told of is seen by then.
+
+Large bodies may also lie there under the name of their key, for answers that pass by this server, which looks at the
+record and says the headers, and has the web server send the body (X-Accel-Redirect): that needs no link.
 """
 
 import hashlib
@@ -20,6 +23,8 @@ from django.dispatch import receiver
 
 from caching.background import BackgroundQueue
 from caching.bus import news_missed, news_received
+from caching.derivatives import get_derivative_cache
+from caching.errors import CacheError
 from caching.eviction import Amount
 from caching.keys import DerivativeKey
 from images.conf import conf
@@ -36,7 +41,11 @@ _LAYOUT = 1
 _WAITING = 256
 """Bodies of up to a megabyte that wait to be written; what comes while so many wait is published another time."""
 _SWEEP_EVERY = 2000
-"""Files written, after which room is made."""
+"""Files written, after which room is made; or a twentieth of the budget in bytes."""
+_LARGEST_SHARE = 20
+"""One body may take a twentieth of the budget."""
+ACCEL_PREFIX = "/_offload/"
+"""What deploy/nginx.conf leads into the folder `v` of the tree, for nobody but this server."""
 _SPELLING = re.compile(r"(full|\d+,\d+,\d+,\d+)/(max|full|\d*,\d*)/0/[a-z]+\.[a-z0-9]+")
 _MTIMES = 2**20
 
@@ -50,6 +59,7 @@ class Offload:
         self._queue = BackgroundQueue("offload", _WAITING)
         self._closed = threading.Event()
         self._written = 0
+        self._written_bytes = 0
 
     def start(self) -> None:
         """Take away links that have become old, from now on: those of processes that have died, too."""
@@ -59,16 +69,38 @@ class Offload:
         """Later, if that is possible. `tree` and `path` as `offload_tree` lays them out."""
         self._queue.submit(partial(self._publish, served, f"{tree}/{path}", key, body))
 
+    def find_accelerated(self, served: ServedImage, key: DerivativeKey, byte_size: int) -> str | None:
+        """Where the web server finds the body of an answer; if it does not, the body is copied there later."""
+        folder, modified = _accel_folder(served), int(served.modified.timestamp())
+        if self._tree.has(folder, key.digest, byte_size, modified):
+            return f"{ACCEL_PREFIX}{folder}/{key.digest}"
+        if byte_size < conf.offload_bytes // _LARGEST_SHARE:
+            self._queue.submit(partial(self._copy, folder, key, modified))
+        return None
+
     def wait(self, timeout_seconds: float = 10.0) -> bool:
         return self._queue.wait(timeout_seconds)
+
+    def _copy(self, folder: str, key: DerivativeKey, modified: int) -> None:
+        derivative = get_derivative_cache().find(key)
+        if derivative is None or derivative.length is None:
+            return
+        try:
+            if not self._tree.has(folder, key.digest, derivative.length, modified):
+                self._tree.put(folder, key.digest, derivative.chunks, modified)
+                self._make_room(derivative.length)
+        except (OSError, CacheError) as error:
+            logger.warning("a large answer could not be laid out for the web server: %s", error)
+        finally:
+            derivative.close()
 
     def _publish(self, served: ServedImage, path: str, key: DerivativeKey, body: bytes) -> None:
         name, folder = encode_identifier(served.identifier), _folder(served)
         modified = modified_seconds(served, key)
         try:
             if not self._tree.has(folder, path, len(body), modified):
-                self._tree.put(folder, path, body, modified)
-                self._make_room()
+                self._tree.put(folder, path, (body,), modified)
+                self._make_room(len(body))
             if self._tree.find_link(name) != folder:
                 self._link(served, name, folder)
         except OSError as error:
@@ -88,9 +120,11 @@ class Offload:
             if threading.current_thread() is not threading.main_thread():
                 connection.close()  # the thread ends when there is nothing to do
 
-    def _make_room(self) -> None:
+    def _make_room(self, byte_size: int) -> None:
         self._written += 1
-        if self._written % _SWEEP_EVERY == 0:
+        self._written_bytes += byte_size
+        if self._written >= _SWEEP_EVERY or self._written_bytes >= conf.offload_bytes // _LARGEST_SHARE:
+            self._written = self._written_bytes = 0
             self._tree.sweep(conf.offload_bytes, conf.offload_entries)
 
     def _expire(self) -> None:
@@ -123,6 +157,10 @@ def find_tree(served: ServedImage, link: str, uri: str, path: str, version: str)
 def modified_seconds(served: ServedImage, key: DerivativeKey) -> int:
     """Web servers make ETags of a file's time and length: other bytes of one image have another time, on each node."""
     return int(served.modified.timestamp()) - int(key.digest[:8], 16) % _MTIMES
+
+
+def _accel_folder(served: ServedImage) -> str:
+    return f"{served.uuid}.{served.version}.accel"
 
 
 def _folder(served: ServedImage) -> str:

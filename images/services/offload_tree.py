@@ -3,14 +3,16 @@
     live/{encoded identifier}   a symbolic link to the folder of the image as it is served now
     v/{uuid}.{version}.{state}/{tree}/{region}/{size}/{rotation}/{quality}.{format}
     dead/                       links that were taken away all at once
+    v/{uuid}.{version}.accel/{digest}   bodies of answers whose headers the server gives (X-Accel-Redirect)
 
-What is not below a link is not served. Links are made, switched and taken away atomically, by any process of the host.
+What is not below a link is not served without asking the server. Links are made, switched and taken away atomically,
+by any process of the host.
 """
 
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,13 +41,14 @@ class OffloadTree:
         self._versions = root / "v"
         self._dead = root / "dead"
 
-    def put(self, folder: str, relative: str, body: bytes, modified_seconds: int) -> None:
-        """Write a file whole or not at all."""
+    def put(self, folder: str, relative: str, chunks: Iterable[bytes], modified_seconds: int) -> None:
+        """Write a file whole or not at all. Raises what reading `chunks` raises, too."""
         path = self._versions / folder / relative
         partial = self._versions / f".{_unique()}.part"
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            partial.write_bytes(body)
+            with partial.open("wb") as file:
+                file.writelines(chunks)
             os.utime(partial, (modified_seconds, modified_seconds))
             partial.replace(path)
         finally:

@@ -1,8 +1,14 @@
-"""The short way where a web server in front sends again what left it once (`images.services.offload`)."""
+"""The short way where a web server in front sends again what left it once (`images.services.offload`).
+
+Or sends the body of an answer whose status and headers are this server's: a thread is free again before the first byte
+has left, however slow the client reads.
+"""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from caching.production import close_chunks
 from images.conf import conf
 from images.iiif.identifiers import encode_identifier
 from images.iiif.path import ImagePath, parse_path
@@ -11,30 +17,41 @@ from images.services.offload import Offload, find_tree
 from images.views.answers import ImageAnswer
 from images.views.shortcut import Application, Environ, Response, Shortcut, split_path
 
+_NOT_FOUND = "HTTP_X_OFFLOAD_MISSED"
+"""Set by the web server when it asks again, since the body had just been removed."""
+
 
 class OffloadingShortcut(Shortcut):
     def __init__(self, application: Application, origin_of: Callable[[Environ], str], offload: Offload) -> None:
         super().__init__(application, origin_of)
         self._offload = offload
+        self._publishes = "published" in conf.offload
+        self._accelerates = "accel" in conf.offload
 
     def _respond(self, environ: Environ) -> Response | None:
         response = super()._respond(environ)
-        if (
-            response is not None
-            and response.status == "200 OK"
-            and environ["REQUEST_METHOD"] == "GET"
-            and isinstance(response.body, list)
-            and not environ.get("QUERY_STRING")
-        ):
-            self._offer(environ, response)
-        return response
-
-    def _offer(self, environ: Environ, response: Response) -> None:
-        """Publish what was foreseen, under the spelling that was asked for."""
+        if response is None or response.status != "200 OK" or environ["REQUEST_METHOD"] != "GET":
+            return response
         request = self._understand(environ)
         if request is None or ("ETag", request.answer.etag) not in response.headers:
-            return
-        answer: ImageAnswer = request.answer
+            return response
+        if self._publishes and isinstance(response.body, list) and not environ.get("QUERY_STRING"):
+            self._offer(environ, request.answer, response.body)
+        if self._accelerates and response.byte_size >= conf.offload_accel_bytes and _NOT_FOUND not in environ:
+            return self._accelerated(request.answer, response)
+        return response
+
+    def _accelerated(self, answer: ImageAnswer, response: Response) -> Response:
+        """The same without its body where the web server has that."""
+        path = self._offload.find_accelerated(answer.served, answer.key, response.byte_size)
+        if path is None:
+            return response
+        close_chunks(iter(response.body))
+        headers = [(name, value) for name, value in response.headers if name != "Content-Length"]
+        return replace(response, headers=[*headers, ("X-Accel-Redirect", path)], body=())
+
+    def _offer(self, environ: Environ, answer: ImageAnswer, body: list[bytes]) -> None:
+        """Publish what was foreseen, under the spelling that was asked for."""
         if not is_foreseen(answer.served, answer.resolved):
             return
         version, rest = split_path(environ)
@@ -47,4 +64,4 @@ class OffloadingShortcut(Shortcut):
         headers: dict[str, Any] = dict(answer.headers)
         tree = find_tree(answer.served, headers["Link"], uri, spelling, version)
         if tree is not None:
-            self._offload.publish(answer.served, tree, spelling, answer.key, b"".join(response.body))
+            self._offload.publish(answer.served, tree, spelling, answer.key, b"".join(body))

@@ -18,10 +18,10 @@ from tests.proof.sites import put, register, store_fields
 from tests.support.origin import Origin
 from tests.support.server import ProductServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("replacing"), pytest.mark.timeout(600)]
+REPLACES = int(os.environ.get("IIIF_PROOF_REPLACES", "100" if os.environ.get("CI") else "30"))  # of each kind of source
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("replacing"), pytest.mark.timeout(max(600, 6 * REPLACES))]
 
 READERS = 16
-REPLACES = int(os.environ.get("IIIF_PROOF_REPLACES", "100" if os.environ.get("CI") else "30"))  # of each kind of source
 REFRESH = """
 import sys
 from images.models import Image

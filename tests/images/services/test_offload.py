@@ -114,7 +114,7 @@ def test_links_end_and_files_stay(tree: OffloadTree, picture: Image) -> None:
 def test_a_sweep_removes_what_was_linked_longest_ago(tree: OffloadTree, settings: Any) -> None:
     for number in range(10):
         folder = f"{number:032x}.1.x"
-        tree.put(folder, PATH, b"x" * 5000, 0)
+        tree.put(folder, PATH, [b"x" * 5000], 0)
         tree.link(f"image-{number}", folder)
         os.utime(tree.root / "v" / folder, (number, number))
     tree.unlink_all()
@@ -129,7 +129,7 @@ def test_a_sweep_removes_what_was_linked_longest_ago(tree: OffloadTree, settings
 
 def test_older_versions_are_removed(tree: OffloadTree) -> None:
     for version in (1, 2, 10):
-        tree.put(f"{7:032x}.{version}.x", PATH, b"x", 0)
+        tree.put(f"{7:032x}.{version}.x", PATH, [b"x"], 0)
     tree.discard(f"{7:032x}", 10)
     assert [path.name.split(".")[1] for path in (tree.root / "v").iterdir()] == ["10"]
     offload_clear()
