@@ -12,6 +12,7 @@ from django.core.checks import CheckMessage, Error, register
 
 from images.conf import ImagesConf
 from images.decoders.layers import LayerPolicy
+from images.iiif.thumbnails import MAX_BOX
 from images.sources.connection import resolve_host
 from images.sources.http import HttpOptions
 
@@ -155,8 +156,8 @@ def _check_api() -> list[CheckMessage]:
 def _check_thumbnails() -> list[CheckMessage]:
     messages: list[CheckMessage] = []
     sizes: object = settings.IIIF_THUMBNAIL_SIZES
-    if not isinstance(sizes, list | tuple) or any(type(side) is not int or not 1 <= side <= 2048 for side in sizes):
-        text = "IIIF_THUMBNAIL_SIZES must be a list of sides in pixels, whole numbers from 1 to 2048."
+    if not isinstance(sizes, list | tuple) or any(type(side) is not int or not 1 <= side <= MAX_BOX for side in sizes):
+        text = f"IIIF_THUMBNAIL_SIZES must be a list of sides in pixels, whole numbers from 1 to {MAX_BOX}."
         messages.append(Error(text, id="images.E030"))
     percent: object = settings.IIIF_THUMBNAIL_UPSCALE_THRESHOLD
     if type(percent) not in (int, float) or not 0 <= percent <= 100:  # type: ignore[operator]

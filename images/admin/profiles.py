@@ -22,6 +22,27 @@ from images.services.profile_preview import profile_preview
 from images.templatetags.iiif_urls import grouped
 
 
+class SidesField(forms.CharField):
+    """Whole numbers with commas between them: a list; None where nothing is written, and an empty list for 0."""
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return ", ".join(map(str, value)) or "0"
+        return value
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        if not text:
+            return None
+        sides = [word.strip() for word in text.split(",")]
+        if not all(side.isascii() and side.isdigit() for side in sides):
+            raise forms.ValidationError(_("Write whole numbers with commas between them."), code="numbers")
+        return [int(side) for side in sides if int(side)]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(self.prepare_value(initial), data)
+
+
 class ProfileForm(forms.ModelForm[Profile]):
     """Lists of names as boxes to tick; only what the server is configured for can be chosen."""
 
@@ -42,6 +63,13 @@ class ProfileForm(forms.ModelForm[Profile]):
         required=False,
         widget=forms.CheckboxSelectMultiple,
         help_text=_("None ticked: all of them."),
+    )
+
+    thumbnail_sizes = SidesField(
+        label=_("Thumbnail sizes"),
+        required=False,
+        max_length=200,
+        help_text=_("Sides of boxes in pixels, as in 100, 200, 400. Empty: as configured; 0: none are made."),
     )
 
     rights = forms.URLField(
@@ -82,7 +110,7 @@ class ProfileAdmin(admin.ModelAdmin[Profile]):
     fieldsets = (
         (None, {"fields": ("name", "label", "is_default", "levels")}),
         (_("What is answered"), {"fields": ("disabled_features", "qualities", "formats")}),
-        (_("How large"), {"fields": (("max_width", "max_height", "max_area"), "tile_size")}),
+        (_("How large"), {"fields": (("max_width", "max_height", "max_area"), "tile_size", "thumbnail_sizes")}),
         (_("How it is encoded"), {"fields": (("jpeg_quality", "webp_quality"), "layer_policy")}),
         (_("What info.json and manifests say"), {"fields": ("rights", "attribution", "information")}),
     )

@@ -30,6 +30,7 @@ _FIELDS = (
     "max_height",
     "max_area",
     "tile_size",
+    "thumbnail_sizes",
     "jpeg_quality",
     "webp_quality",
     "layer_policy",

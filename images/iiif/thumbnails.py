@@ -9,6 +9,9 @@ from images.iiif.geometry import Size
 from images.iiif.limits import Limits
 from images.iiif.scaling import fit
 
+MAX_BOX = 2048
+"""Of a side in pixels: the largest thumbnail of each image is kept without loss, some 4 MB at this size."""
+
 _NO_LIMITS = Limits()
 
 

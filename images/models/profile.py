@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from images.iiif.extras import ExtraPropertyError, parse_extras
 from images.iiif.features import Feature
 from images.iiif.output import OutputFormat, Quality
+from images.iiif.thumbnails import MAX_BOX
 
 _HTTP_FEATURES = frozenset({Feature.CORS, Feature.JSONLD_MEDIA_TYPE, Feature.PROFILE_LINK_HEADER})
 _ALWAYS_FEATURES = _HTTP_FEATURES | {Feature.BASE_URI_REDIRECT, Feature.CANONICAL_LINK_HEADER}
@@ -42,6 +43,14 @@ def validate_qualities(value: object) -> None:
 def validate_formats(value: object) -> None:
     """A list of output formats; `jpg` is always there."""
     _validate_names(value, tuple(OutputFormat), _("formats"))
+
+
+def validate_thumbnail_sizes(value: object) -> None:
+    """A list of sides in pixels."""
+    sides = value if isinstance(value, list) else [None]
+    if any(type(side) is not int or not 1 <= side <= MAX_BOX for side in sides):
+        message = _("This is a list of whole numbers from 1 to %(most)d.")
+        raise ValidationError(message, code="sizes", params={"most": MAX_BOX})
 
 
 def validate_extras(value: object) -> None:
@@ -94,6 +103,13 @@ class Profile(models.Model):
         blank=True,
         validators=[MinValueValidator(128), MaxValueValidator(2048)],
         help_text=_("Pixels a side, 128 to 2048. Empty: the source's own tiles, or as configured."),
+    )
+    thumbnail_sizes = models.JSONField(
+        _("thumbnail sizes"),
+        null=True,
+        blank=True,
+        validators=[validate_thumbnail_sizes],
+        help_text=_("Sides of boxes in pixels, up to 2048. Null: as configured; an empty list: none are made."),
     )
     jpeg_quality = models.PositiveSmallIntegerField(_("JPEG quality"), null=True, blank=True, validators=_percent)
     webp_quality = models.PositiveSmallIntegerField(_("WebP quality"), null=True, blank=True, validators=_percent)

@@ -20,7 +20,7 @@ from images.models import Image, Profile
 
 T = TypeVar("T")
 
-_JSON_FIELDS = frozenset({"disabled_features", "qualities", "formats", "information"})
+_JSON_FIELDS = frozenset({"disabled_features", "qualities", "formats", "thumbnail_sizes", "information"})
 _FIELDS = (
     "name",
     "disabled_features",
@@ -30,6 +30,7 @@ _FIELDS = (
     "max_height",
     "max_area",
     "tile_size",
+    "thumbnail_sizes",
     "jpeg_quality",
     "webp_quality",
     "layer_policy",
@@ -43,8 +44,9 @@ _FIELDS = (
 class ServedProfile:
     """What is answered and how: `capabilities` with the limits of server and profile, `encoding`, `layer_policy`.
 
-    `name` is empty where only the settings hold. `tile_size` in pixels, or None for that of the tiling. `rights`,
-    `attribution` and `information` are for images that say nothing themselves.
+    `name` is empty where only the settings hold. `tile_size` in pixels, or None for that of the tiling;
+    `thumbnail_boxes`: sides in pixels, ascending. `rights`, `attribution` and `information` are for images that say
+    nothing themselves.
     """
 
     name: str
@@ -52,6 +54,7 @@ class ServedProfile:
     encoding: EncodeOptions
     layer_policy: LayerPolicy
     tile_size: int | None = None
+    thumbnail_boxes: tuple[int, ...] = ()
     rights: str = ""
     attribution: str = ""
     information: Mapping[str, Any] = field(default_factory=dict)
@@ -59,7 +62,7 @@ class ServedProfile:
 
 def settings_profile() -> ServedProfile:
     """What the settings alone say."""
-    return ServedProfile("", conf.capabilities, conf.encoding, conf.layer_policy)
+    return ServedProfile("", conf.capabilities, conf.encoding, conf.layer_policy, thumbnail_boxes=conf.thumbnail_boxes)
 
 
 def served_profile(profile: Profile | None) -> ServedProfile:
@@ -78,6 +81,7 @@ def served_profile(profile: Profile | None) -> ServedProfile:
         encoding=encoding,
         layer_policy=LayerPolicy(profile.layer_policy) if profile.layer_policy else base.layer_policy,
         tile_size=profile.tile_size,
+        thumbnail_boxes=_thumbnail_boxes(base.thumbnail_boxes, profile.thumbnail_sizes),
         rights=profile.rights,
         attribution=profile.attribution,
         information=profile.information,
@@ -143,6 +147,10 @@ def _narrowed_capabilities(base: Capabilities, profile: Profile) -> Capabilities
         formats=_chosen(base.formats, {OutputFormat(name) for name in profile.formats}, OutputFormat.JPG),
         limits=narrowed_limits(base.limits, own),
     )
+
+
+def _thumbnail_boxes(configured: tuple[int, ...], own: list[int] | None) -> tuple[int, ...]:
+    return configured if own is None else tuple(sorted(set(own)))
 
 
 def _chosen(configured: frozenset[T], chosen: set[T], always: T) -> frozenset[T]:

@@ -4,7 +4,6 @@ import hashlib
 import json
 from typing import Any
 
-from images.conf import conf
 from images.iiif.extras import parse_extras
 from images.iiif.geometry import Size
 from images.iiif.information import ImageInformation
@@ -33,7 +32,7 @@ def image_information(served: ServedImage, uri: str) -> ImageInformation:
 
 def _sizes(served: ServedImage, scale_factors: tuple[int, ...]) -> tuple[Size, ...]:
     levels = level_sizes(served.full, scale_factors, served.limits)
-    thumbnails = thumbnail_sizes(served.full, conf.thumbnail_boxes, served.limits)
+    thumbnails = thumbnail_sizes(served.full, served.profile.thumbnail_boxes, served.limits)
     return listed_sizes(levels, thumbnails, scale_factors)
 
 
@@ -58,6 +57,6 @@ def information_etag(served: ServedImage, uri: str, api_version: ApiVersion, med
         served.rights,
         served.attribution,
         json.dumps(served.information, sort_keys=True),
-        repr(conf.thumbnail_boxes),
+        repr(served.profile.thumbnail_boxes),
     ]
     return f'"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]}"'

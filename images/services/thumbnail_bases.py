@@ -39,7 +39,7 @@ def find_base_size(served: ServedImage, request: RenderRequest) -> Size | None:
     Small levels of JPEG 2000 that are kept, stored tiles of local files and service copies are at least as good. So
     are local files that are no larger than the raster.
     """
-    boxes = conf.thumbnail_boxes
+    boxes = served.profile.thumbnail_boxes
     full = served.full
     if request.region != Region(0, 0, full.width, full.height) or not boxes:
         return None

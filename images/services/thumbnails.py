@@ -2,7 +2,6 @@
 
 import logging
 
-from images.conf import conf
 from images.decoders.errors import DecodeError
 from images.iiif.errors import IIIFError
 from images.iiif.geometry import Size
@@ -31,7 +30,7 @@ def image_make_thumbnails(pk: int) -> int:
         return 0
     _keep_levels(identifier)
     made: set[Size] = set()
-    for box in conf.thumbnail_boxes:
+    for box in _boxes(identifier):
         try:
             served = get_served_image(identifier)
             if box > _LISTED_PIXELS and box >= max(served.full.width, served.full.height):
@@ -43,6 +42,15 @@ def image_make_thumbnails(pk: int) -> int:
         except (ImageNotFoundError, ImageNotReadyError, IIIFError, SourceError, DecodeError) as error:
             logger.warning("No thumbnail of %d pixels of %s: %s", box, identifier, error)
     return len(made)
+
+
+def _boxes(identifier: str) -> tuple[int, ...]:
+    """Of the image's profile; none where there is nothing to make them of."""
+    try:
+        return get_served_image(identifier).profile.thumbnail_boxes
+    except (ImageNotFoundError, ImageNotReadyError) as error:
+        logger.warning("No thumbnails of %s: %s", identifier, error)
+        return ()
 
 
 def _thumbnail(served: ServedImage, box: int) -> ResolvedRequest:

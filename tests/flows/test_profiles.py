@@ -185,6 +185,33 @@ def test_curators_tick_boxes(client: Client, picture: Image) -> None:
     assert "2 (3.0), 2 (2.1)" in client.get("/admin/images/profile/").content.decode()
 
 
+@pytest.mark.parametrize(
+    ("written", "kept", "shown"),
+    [("", None, ""), ("0", [], "0"), (" 400,100 , 200", [400, 100, 200], "400, 100, 200")],
+)
+def test_thumbnail_sizes_are_written_with_commas(
+    client: Client, written: str, kept: list[int] | None, shown: str
+) -> None:
+    client.force_login(get_user_model().objects.create_superuser("admin"))
+    form = {"name": "posters", "information": "{}", "layer_policy": "", "thumbnail_sizes": written}
+    assert client.post("/admin/images/profile/add/", form).status_code == 302
+    profile = Profile.objects.get()
+    assert profile.thumbnail_sizes == kept
+    text = client.get(f"/admin/images/profile/{profile.pk}/change/").content.decode()
+    (field,) = re.findall(r'<input[^>]*name="thumbnail_sizes"[^>]*>', text)
+    assert re.findall(r'value="([^"]*)"', field) == ([shown] if shown else [])
+
+
+@pytest.mark.parametrize(
+    ("written", "message"), [("100 200", "commas between"), ("-1", "commas between"), ("3000", "from 1 to 2048")]
+)
+def test_thumbnail_sizes_that_are_none_are_explained(client: Client, written: str, message: str) -> None:
+    client.force_login(get_user_model().objects.create_superuser("admin"))
+    form = {"name": "posters", "information": "{}", "layer_policy": "", "thumbnail_sizes": written}
+    assert message in client.post("/admin/images/profile/add/", form).content.decode()
+    assert not Profile.objects.exists()
+
+
 def test_the_preview_follows_the_form(client: Client) -> None:
     client.force_login(get_user_model().objects.create_superuser("admin"))
     form = {"name": "new", "disabled_features": ["regionByPx"], "max_width": "300", "information": '{"note": 1}'}

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.core.exceptions import ValidationError
 from django.test import Client
 from PIL import Image as Pillow
 
 from caching.derivatives import get_derivative_cache
-from images.models import Image, Store, StoreKind
+from images.models import Collection, Image, Profile, Store, StoreKind
 from images.selectors.images import forget_served_image
 from images.services.decoding import get_runner
 from images.services.ingest import image_ingest, image_refresh
@@ -254,7 +255,46 @@ def test_nothing_is_kept_where_thumbnails_are_switched_off(
     assert opened["thumbnail"] == 0
 
 
+@pytest.mark.parametrize("holder", ["image", "collection", "default"])
+def test_a_profile_has_sizes_of_its_own(
+    client: Client, ingest: Ingest, opened: Counter[str], settings: Any, holder: str
+) -> None:
+    settings.IIIF_THUMBNAIL_SIZES = [100, 700]
+    profile = Profile.objects.create(name="posters", thumbnail_sizes=[300, 90, 300], is_default=holder == "default")
+    image = ingest(jpeg_bytes(textured(1600, 1200)), "a.jpg")
+    image.refresh_from_db()
+    if holder == "image":
+        image.profile = profile
+    elif holder == "collection":
+        image.collection = Collection.objects.create(name="posters", profile=profile)
+    image.save()
+    get_derivative_cache().discard_image(image.uuid.hex)
+    assert image_make_thumbnails(image.pk) == 2
+    document = client.get("/iiif/3/picture/info.json")
+    sizes = {(size["width"], size["height"]) for size in document.json()["sizes"]}
+    assert {(90, 68), (300, 225)} <= sizes
+    assert not {(100, 75), (700, 525)} & sizes
+    opened.clear()
+    fetched(client, "!300,300")
+    fetched(client, "!100,100", "90/gray.png")
+    assert opened["opened"] == 0
+    fetched(client, "!700,700")
+    assert opened["opened"] == 1
+    profile.thumbnail_sizes = []
+    profile.save()
+    assert client.get("/iiif/3/picture/info.json")["ETag"] != document["ETag"]
+    assert image_make_thumbnails(image.pk) == 0
+
+
+@pytest.mark.parametrize("wrong", ["100", 100, [0], [2049], ["100"], [1.5], [True], {"side": 100}])
+def test_sizes_that_are_none_are_refused(wrong: Any) -> None:
+    with pytest.raises(ValidationError, match="whole numbers from 1 to 2048"):
+        Profile(name="posters", thumbnail_sizes=wrong).full_clean()
+
+
 @pytest.fixture(autouse=True)
 def _empty() -> Iterator[None]:
     yield
     Image.objects.all().delete()
+    Collection.objects.all().delete()
+    Profile.objects.all().delete()
