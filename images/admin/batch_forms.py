@@ -98,7 +98,9 @@ class BatchForm(forms.Form):
         chosen = self.cleaned_data
         store, collection, profile = chosen["store"], chosen["collection"], chosen["profile"]
         return Defaults(
-            store.name if store else "", collection.name if collection else "", profile=profile.pk if profile else None
+            store.name if store else "",
+            collection.name if collection else "",
+            profile=profile.name if profile else "",
         )
 
 

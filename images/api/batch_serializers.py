@@ -26,6 +26,9 @@ class BatchOptionsSerializer(serializers.Serializer[Any]):
     collection = serializers.CharField(
         default="", allow_blank=True, max_length=100, help_text="Of the rows that name none."
     )
+    profile = serializers.CharField(
+        default="", allow_blank=True, max_length=100, help_text="The compliance profile of all rows; empty: none."
+    )
     replace = serializers.BooleanField(
         default=False, help_text="Another source of a known identifier takes its place, instead of being an error."
     )

@@ -110,7 +110,7 @@ class BatchListView(GenericAPIView[Batch], RecordView):
         options, raw = self._read(request)
         if options["replace"] and not may(request, CHANGE):
             raise PermissionDenied
-        defaults = Defaults(options["store"], options["collection"], limited_to(request))
+        defaults = Defaults(options["store"], options["collection"], limited_to(request), profile=options["profile"])
         wrong = defaults_problems(defaults)
         if wrong:
             raise ValidationError(dict(wrong), code="unknown")

@@ -27,8 +27,8 @@ class RowState(models.TextChoices):
 class Batch(models.Model):
     """Many images that were registered together. `replaces`: another source of a known identifier takes its place.
 
-    `state_changed` is also the sign of life of the worker that goes through the rows. `token` is the one that it was
-    sent with.
+    `resumed`: when what had failed was last tried again. `state_changed` is also the sign of life of the worker that
+    goes through the rows. `token` is the one that it was sent with.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -44,6 +44,7 @@ class Batch(models.Model):
         ApiToken, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("token")
     )
     created = models.DateTimeField(_("created"))
+    resumed = models.DateTimeField(_("resumed"), null=True, blank=True)
 
     class Meta:
         ordering = ["-created", "-pk"]

@@ -6,17 +6,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, F, Max, Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from images.models import Batch, BatchRow, ImageState, RowState
 
+_BEGUN = Coalesce("batch__resumed", "batch__created")
 _ENDED = (ImageState.READY, ImageState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
 class BatchProgress:
-    """Counts of rows; together they are `total`. `rate`: images read a second; `seconds_left` at that rate, or None."""
+    """Counts of rows; together they are `total`. `rate`: images read a second; `seconds_left` at that rate, or None.
+
+    The rate is that since the batch was made or last tried again.
+    """
 
     total: int
     pending: int
@@ -36,7 +41,7 @@ def list_progress(batches: Iterable[Batch]) -> dict[UUID, BatchProgress]:
     counts: dict[UUID, Counter[tuple[str, str | None]]] = {batch.pk: Counter() for batch in listed}
     for pk, state, image_state, count in rows.values_list("batch", "state", "image__state").annotate(Count("pk")):
         counts[pk][state, image_state] += count
-    read = rows.filter(image__state__in=_ENDED, state=RowState.DONE, image__state_changed__gte=F("batch__created"))
+    read = rows.filter(image__state__in=_ENDED, state=RowState.DONE, image__state_changed__gte=_BEGUN)
     times: dict[UUID, tuple[datetime | None, int]] = {
         pk: (last, count)
         for pk, last, count in read.values_list("batch").annotate(Max("image__state_changed"), Count("pk"))
@@ -82,7 +87,7 @@ def _progress(batch: Batch, counts: Counter[tuple[str, str | None]], last: datet
 
     pending = rows(RowState.WAITING) + done(ImageState.PENDING, ImageState.PROCESSING)
     until = timezone.now() if pending or last is None else last
-    seconds = (until - batch.created).total_seconds()
+    seconds = (until - (batch.resumed or batch.created)).total_seconds()
     rate = read / seconds if read and seconds > 0 else None
     return BatchProgress(
         total=batch.total,

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
-from images.models import Collection, Image, Store
+from images.models import Collection, Image, Profile, Store
 from images.services.batch_tables import RawRow
 from images.sources.errors import SourceNotAllowedError
 from images.sources.location import key_segments
@@ -47,12 +47,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a row means that doesn't say; a profile for all; and which collections may be used, None for all."""
+    """What a row means that doesn't say; a profile for all; and which collections may be used, None for all.
+
+    All by name, but `allowed` by primary key.
+    """
 
     store: str = ""
     collection: str = ""
     allowed: frozenset[int] | None = None
-    profile: int | None = None
+    profile: str = ""
 
 
 @dataclass(slots=True)
@@ -94,12 +97,12 @@ class _Checker:
 
     def __init__(self, defaults: Defaults) -> None:
         self.defaults = defaults
-        self.profile: dict[str, Any] = {} if defaults.profile is None else {"profile_id": defaults.profile}
         collections = Collection.objects.all()
         if defaults.allowed is not None:
             collections = collections.filter(pk__in=defaults.allowed)
         self.collections = dict(collections.values_list("name", "pk"))
         self.stores = dict(Store.objects.values_list("name", "pk"))
+        self.profiles = dict(Profile.objects.values_list("name", "pk"))
 
     def check(self, raw: RawRow, errors: list[RowError]) -> Row | None:
         """The row; None where something is wrong with it, which is added to `errors`."""
@@ -121,8 +124,11 @@ class _Checker:
             source.get("key", ""),
             source.get("url", ""),
             self.collections[collection] if collection else None,
-            self.profile | {name: values[name] for name in _FIELDS if values.get(name)},
+            self._profile() | {name: values[name] for name in _FIELDS if values.get(name)},
         )
+
+    def _profile(self) -> dict[str, Any]:
+        return {"profile_id": self.profiles[self.defaults.profile]} if self.defaults.profile else {}
 
     def _problems(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         if not values:
@@ -219,7 +225,11 @@ def _compare_one(
 def defaults_problems(defaults: Defaults) -> Mapping[str, str]:
     """What is wrong with the defaults themselves, by name."""
     checker = _Checker(defaults)
-    known: Mapping[str, SetOf[str]] = {"store": checker.stores, "collection": checker.collections}
+    known: Mapping[str, SetOf[str]] = {
+        "store": checker.stores,
+        "collection": checker.collections,
+        "profile": checker.profiles,
+    }
     return {
         name: f"There is no {name} {getattr(defaults, name)!r}."
         for name, names in known.items()

@@ -84,6 +84,8 @@ def batch_retry(batch: Batch) -> int:
             again = BatchRow.objects.filter(pk__in=pks[start : start + _INSERTED_AT_ONCE])
             again.update(state=RowState.WAITING, error_code="", error_detail="")
         if pks:
+            batch.resumed = timezone.now()
+            batch.save(update_fields=["resumed"])
             _restate(batch, BatchState.RUNNING)
     return len(pks)
 

@@ -14,7 +14,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from images.models import Batch, BatchRow, BatchState, Image, ImageState, Store
+from images.models import Batch, BatchRow, BatchState, Image, ImageState, Profile, Store
 from images.services import batches
 from images.services.batches import batch_run, batches_resume
 from images.services.decoding import close_runner
@@ -88,6 +88,34 @@ def test_the_same_batch_again_does_nothing(curator: Caller, files: Store) -> Non
     assert list(Image.objects.values_list("version", "modified")) == versions
     curator("POST", f"batches/{again['id']}/undo/")
     assert Image.objects.count() == 5  # the second batch has made none
+
+
+def test_a_late_retry_has_a_rate_of_its_own(curator: Caller, files: Store) -> None:
+    (Path(files.root) / "2.png").write_bytes(b"nothing of the kind")
+    link = curator("POST", "batches/", {"rows": rows(files)})["Location"].removeprefix("http://testserver")
+    long_ago = timezone.now() - timedelta(days=10)
+    Batch.objects.update(created=long_ago)
+    Image.objects.update(state_changed=long_ago + timedelta(seconds=5))
+    assert curator("GET", link).json()["progress"]["rate"] == 1.0
+    (Path(files.root) / "2.png").write_bytes(png_bytes(gradient(9, 9)))
+    curator("POST", f"{link}retry/")
+    Batch.objects.update(resumed=timezone.now() - timedelta(seconds=4))
+    Image.objects.filter(identifier="i2").update(state_changed=timezone.now())
+    progress = curator("GET", link).json()["progress"]
+    assert progress["ready"] == 5
+    assert progress["rate"] == pytest.approx(0.25, abs=0.02)
+
+
+def test_a_batch_may_name_a_profile(curator: Caller, files: Store) -> None:
+    profile = Profile.objects.create(name="posters")
+    unknown = curator("POST", "batches/", {"profile": "poster", "rows": rows(files)})
+    assert (unknown.status_code, [error["field"] for error in unknown.json()["errors"]]) == (400, ["profile"])
+    assert not Image.objects.exists()
+    assert curator("POST", "batches/", {"profile": "posters", "rows": rows(files, 2)}).status_code == 202
+    assert set(Image.objects.values_list("profile", flat=True)) == {profile.pk}
+    table = "identifier,source\nt0,3.png\n"
+    assert send_csv(curator, table, f"store={files.name}&profile=posters").status_code == 202
+    assert Image.objects.get(identifier="t0").profile == profile
 
 
 def test_a_dry_run_writes_nothing(curator: Caller, files: Store) -> None:
