@@ -17,7 +17,7 @@ from tests.support.server import PROJECT, ProductServer
 NODE_MODULES = PROJECT / "node_modules"
 VIEWER = NODE_MODULES / "openseadragon" / "build" / "openseadragon" / "openseadragon.min.js"
 WINDOW: ViewportSize = {"width": 1280, "height": 800}
-WAIT_MILLISECONDS = 20_000
+WAIT_MILLISECONDS = 45_000
 FILLERS = 46
 """Small pictures, so that the gallery has two pages."""
 
