@@ -12,6 +12,7 @@ from django.middleware.locale import LocaleMiddleware
 from django.urls import resolve
 from django.utils import translation
 
+from iiifserver.postgresql.patience import waiting_for
 from images.views.counting import answered_by, counted_as, is_counted
 from images.views.errors import error_response
 from images.views.headers import IIIF_HEADERS, is_iiif_path
@@ -42,7 +43,8 @@ class IIIFMiddleware:
         if request.path_info in _PROBES:  # asked by address, not by host name
             return self._answer(request)
         if not is_iiif_path(request.path_info):
-            return self.get_response(request)
+            with waiting_for(settings.IIIF_DATABASE_PAGE_SECONDS):
+                return self.get_response(request)
         response = self._answer(request)
         if not is_counted(response):
             counted_as(response, answered_by(response))

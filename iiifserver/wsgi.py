@@ -2,6 +2,7 @@
 
 import gc
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 from iiifserver import env
@@ -12,6 +13,7 @@ django_application = get_wsgi_application()
 
 from caching.bus import get_bus  # noqa: E402 - settings must be configured first
 from iiifserver.origins import Origins  # noqa: E402
+from iiifserver.postgresql.patience import limit_waiting  # noqa: E402
 from iiifserver.starting import refuse_wrong_settings  # noqa: E402
 from images.services.decoding import start_decoders  # noqa: E402
 from images.services.offload import get_offload  # noqa: E402
@@ -19,6 +21,7 @@ from images.views.offloading import OffloadingShortcut  # noqa: E402
 from images.views.shortcut import Shortcut  # noqa: E402
 
 refuse_wrong_settings()
+limit_waiting(settings.IIIF_DATABASE_SECONDS)
 
 offload = get_offload()
 if offload is None:

@@ -72,6 +72,13 @@ TEMPLATES: list[dict[str, Any]] = [
     },
 ]
 
+POSTGRESQL_OPTIONS: dict[str, Any] = {
+    "connect_timeout": 2,
+    "keepalives_idle": 30,  # a host that is gone is noticed within a minute, however long a query may take
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 DATABASES: dict[str, Any] = {"default": {**env.database(), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
@@ -79,8 +86,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "transaction_mode": "IMMEDIATE",
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
     }
-elif DATABASES["default"]["ENGINE"].endswith("postgresql"):
-    DATABASES["default"]["OPTIONS"] = {"connect_timeout": 2, **DATABASES["default"].get("OPTIONS", {})}
+elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    DATABASES["default"]["ENGINE"] = "iiifserver.postgresql"
+    DATABASES["default"]["OPTIONS"] = {**POSTGRESQL_OPTIONS, **DATABASES["default"].get("OPTIONS", {})}
 
 CACHES: dict[str, Any] = {
     "default": {
@@ -244,6 +252,8 @@ IIIF_CACHE_CONTROL_IMAGE = "public, max-age=3600"
 IIIF_CACHE_CONTROL_INFORMATION = "public, max-age=60"
 IIIF_CACHE_CONTROL_ERROR = "public, max-age=5"
 IIIF_SERVED_IMAGE_TTL = 1.0  # seconds for which a process may trust what it knows of a record
+IIIF_DATABASE_SECONDS = 5.0  # for which the web server waits for an answer of PostgreSQL, which takes milliseconds
+IIIF_DATABASE_PAGE_SECONDS = 60.0  # the same for pages, the admin and the API: a proxy waits no longer
 IIIF_UNKNOWN_IMAGE_TTL = 1.0  # seconds for which a process trusts that there is no such record
 IIIF_ENCODING: dict[str, Any] = {}  # overrides of images.decoders.encode.EncodeOptions
 IIIF_PRESENTATION_PAGE_SIZE = 100  # manifests or activities of a page: some 60 KB, and one query

@@ -13,7 +13,6 @@ from django.core.signals import setting_changed
 from django.db import DatabaseError, transaction
 from django.dispatch import receiver
 
-from caching.breaker import Breaker
 from caching.bus import get_bus, news_missed, news_received
 from images.conf import conf
 from images.iiif.capabilities import Capabilities
@@ -21,6 +20,7 @@ from images.iiif.geometry import Size
 from images.iiif.limits import Limits
 from images.indexes.description import SourceDescription
 from images.models import CopyPolicy, Image, ServiceCopy, ServiceCopyState, Tiling
+from images.selectors.asking import ask
 from images.selectors.last_known import bury_record, forget_record, is_buried, recall_record, remember_record
 from images.selectors.memo import RecordMemo
 from images.selectors.profiles import (
@@ -94,8 +94,6 @@ _memo: RecordMemo[ServedImage] = RecordMemo(
     lambda known, served: known == served and known.location.is_fetched_like(served.location)
 )
 setting_changed.connect(_memo.clear, dispatch_uid="images.selectors.memo")
-_database = Breaker(failures=1, rest_seconds=1.0)
-"""Open while the database does not answer: what is known is then served without asking."""
 
 
 def forget_served_image(identifier: str) -> None:
@@ -146,23 +144,15 @@ def get_served_image(identifier: str) -> ServedImage:
         return served
     if _memo.is_unknown(identifier, conf.unknown_image_ttl_seconds):
         raise _not_found(identifier)
-    if _database.is_open and not _database.allows() and (served := _find_stale(identifier)) is not None:
-        return served
-    return _ask(identifier)
-
-
-def _ask(identifier: str) -> ServedImage:
     get_bus().listen()
     moment = _memo.moment()
     try:
-        image = _read_image(identifier)
+        image = ask(partial(_read_image, identifier))
     except DatabaseError:
-        _database.note_failure()
         stale = _find_stale(identifier)
         if stale is None:
             raise
         return stale
-    _database.note_success()
     if image is None:
         _memo.put_unknown(identifier, moment)
         raise _not_found(identifier)

@@ -6,6 +6,7 @@ A few images are asked for again and again while somebody looks at them.
 import logging
 import threading
 from collections import OrderedDict
+from functools import partial
 
 from django.core.signals import setting_changed
 from django.db import DatabaseError
@@ -18,6 +19,7 @@ from images.indexes.jp2.packet_index import PacketIndex
 from images.indexes.tiff.copy_index import CopyIndex
 from images.indexes.tiff.index import TiffIndex, describe_and_index
 from images.models import ServiceCopy, Tiling
+from images.selectors.asking import ask
 from images.selectors.images import ServedImage
 from images.selectors.last_known import recall_index, remember_index
 from images.sources.registry import open_source
@@ -117,7 +119,7 @@ def _key(served: ServedImage) -> _Key:
 def _read_index(served: ServedImage) -> _Index:
     name = "/".join(map(str, _key(served)))
     try:
-        data = _query(served)
+        data = ask(partial(_query, served))
     except DatabaseError:
         data = recall_index(name)
         if data is not None:

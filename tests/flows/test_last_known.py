@@ -24,7 +24,6 @@ def known(redis_server: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Last
     selected._memo.clear()
     yield known
     selected._memo.clear()
-    selected._database.note_success()
 
 
 def _down(*_arguments: Any) -> None:
