@@ -122,8 +122,8 @@ class DerivativeCache:
         """The derivative from the cache, from a request that is just making it, or made by `produce`.
 
         With `stream` the maker's own response gets the chunks as they are made, and its length is
-        not known; else it is collected first. What `is_foreseen` denies is kept only when it is
-        asked for a second time. Raises what `produce` or its chunks raise: before
+        not known; else it is collected first. What `is_foreseen` denies, or is made quickly, is kept only when
+        it is asked for a second time. Raises what `produce` or its chunks raise: before
         this returns if that happens before the first chunk, else from `chunks`.
         """
         found = self.find(key)
@@ -336,8 +336,8 @@ class DerivativeCache:
             if fetched is not None:
                 return fetched
             self.stats.count(Counted.MISSES)
-            is_wanted = is_foreseen is None or is_foreseen() or self._demand.is_second(key)
             production = produce()
+            is_wanted = self._is_wanted(key, production, is_foreseen)
             make = self._relay if stream else self._collect
             return make(key, production, flight, is_wanted=is_wanted)
         except Exception as error:
@@ -347,6 +347,12 @@ class DerivativeCache:
         except BaseException:
             flight.leave()
             raise
+
+    def _is_wanted(self, key: DerivativeKey, production: Production, is_foreseen: Callable[[], bool] | None) -> bool:
+        """Whether to keep it now. For what is quick, asking other processes would cost as much as making it."""
+        if production.is_quick:
+            return self._demand.is_second_here(key)
+        return is_foreseen is None or is_foreseen() or self._demand.is_second(key)
 
     def _collect(
         self, key: DerivativeKey, production: Production, flight: Flight[Landing], *, is_wanted: bool

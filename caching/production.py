@@ -9,10 +9,14 @@ Outcome = Literal["hit", "miss", "waited", "bypassed", "pass_through"]
 
 @dataclass(frozen=True, slots=True)
 class Production:
-    """A derivative being made. `chunks` is closed, where it has a close method, at every end."""
+    """A derivative being made. `chunks` is closed, where it has a close method, at every end.
+
+    `is_quick`: it is made again about as fast as it is written, so that keeping it pays only for who asks twice.
+    """
 
     content_type: str
     chunks: Iterator[bytes]
+    is_quick: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,10 +66,11 @@ class SecondDemand:
 
     def is_second(self, key: DerivativeKey) -> bool:
         """Note that the derivative is asked for, and whether it was before."""
-        if self._seen is None:
-            return True
-        digest = key.digest
-        return self._seen.note(digest) or self._was_elsewhere(digest)
+        return self.is_second_here(key) or self._was_elsewhere(key.digest)
+
+    def is_second_here(self, key: DerivativeKey) -> bool:
+        """The same as far as this process knows."""
+        return self._seen is None or self._seen.note(key.digest)
 
     def _was_elsewhere(self, digest: str) -> bool:
         server = self._server

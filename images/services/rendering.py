@@ -18,6 +18,7 @@ from images.services.foreseen import is_foreseen
 from images.services.orders import find_order, get_workshop
 from images.services.planning import cut_job, derivative_key, find_pass_through, is_thumbnail, render_plan
 from images.services.producing import find_cut, image_render_stored, produce
+from images.services.quick import is_quick, is_quick_cut
 from images.sources.errors import SourceError
 
 _TILE_AREA = 1_048_576
@@ -88,12 +89,12 @@ def _production(served: ServedImage, resolved: ResolvedRequest, stored: PassThro
     media_type = resolved.format.media_type
     cut = None if stored is None else find_cut(served, stored, cut_job(served, stored, resolved))
     if cut is not None:
-        return Production(media_type, iter((cut,)))
+        return Production(media_type, iter((cut,)), is_quick=stored is not None and is_quick_cut(served, stored))
     planned = render_plan(served, resolved)
     is_small = levels.is_kept(planned) or is_thumbnail(served, resolved)
     order = None if is_small else find_order(served, resolved)
     chunks = produce(served, planned) if order is None else iter((get_workshop().make(order),))
-    return Production(media_type, chunks)
+    return Production(media_type, chunks, is_quick=order is None and not is_small and is_quick(served, planned))
 
 
 def image_find_derivative(served: ServedImage, resolved: ResolvedRequest) -> Derivative | None:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,23 @@ def test_what_is_foreseen_is_kept_at_once(make_cache: MakeCache) -> None:
 def test_the_rule_can_be_switched_off(make_cache: MakeCache) -> None:
     cache = make_cache(cache={"demand": SecondDemand(0)})
     assert [ask(cache, 1) for _ in range(2)] == ["miss", "hit"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_made_quickly_is_kept_by_the_second_demand_though_it_is_foreseen(
+    make_cache: MakeCache, stream: bool
+) -> None:
+    cache = make_cache(cache={"demand": SecondDemand(60)})
+    key = key_of(1)
+
+    def ask_quick() -> tuple[str, bool]:
+        made = cache.get_or_create(
+            key, lambda: replace(production_of(key), is_quick=True), stream=stream, is_foreseen=lambda: True
+        )
+        assert b"".join(made.chunks) == body_of(key)
+        return made.outcome, cache.is_kept(key)
+
+    assert [ask_quick() for _ in range(3)] == [("miss", False), ("miss", True), ("hit", True)]
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -107,6 +125,13 @@ def test_a_filter_remembers_for_one_window_and_forgets_after_two() -> None:
 def test_a_filter_seldom_takes_one_for_another() -> None:
     seen = SeenFilter(10)
     assert sum(seen.note(key_of(number).digest) for number in range(100_000)) < 500
+
+
+def test_this_process_alone_is_asked_without_a_round_trip(redis_server: Redis) -> None:
+    one, other = (SecondDemand(60, shared_server(redis_server)) for _ in range(2))
+    assert not one.is_second_here(key_of(1))
+    assert one.is_second_here(key_of(1))
+    assert not other.is_second(key_of(1))
 
 
 def test_nodes_count_together(redis_server: Redis) -> None:

@@ -346,3 +346,13 @@ def test_a_piece_is_not_unpacked_beyond_its_size() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2_000_000
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 100, 255, 256, 257])
+@pytest.mark.parametrize("samples", [1, 3])
+def test_differences_are_added_up_as_one_after_the_other(width: int, samples: int) -> None:
+    differences = np.random.default_rng(width).integers(0, 256, (5, width, samples), np.uint8)
+    given = differences.copy()
+    one_by_one = np.add.accumulate(differences, axis=1, dtype=np.uint8)
+    assert np.array_equal(pieces._added_up(differences), one_by_one)
+    assert np.array_equal(differences, given)
