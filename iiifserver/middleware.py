@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 _API = "/api/"
+_API_PAGE = "/api/v1/docs/"
 FORWARDED = ("HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT")
 _PAGE_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; "
@@ -120,7 +121,7 @@ class PageLanguageMiddleware(LocaleMiddleware):
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         try:
-            if request.path_info.startswith(_API):
+            if request.path_info.startswith(_API) and request.path_info != _API_PAGE:
                 translation.activate(settings.LANGUAGE_CODE)
                 return cast("HttpResponseBase", self.get_response(request))
             return cast("HttpResponseBase", super().__call__(request))

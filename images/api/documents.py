@@ -1,16 +1,24 @@
 """The description of the API itself: OpenAPI, and a page of it that needs nothing from elsewhere."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils import translation
+from django.views.decorators.http import require_safe
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
 from images.api.problems import MEDIA_TYPE
+from images.api.reference import Reference
 
 _PROBLEM = {
     "type": "object",
@@ -49,13 +57,27 @@ class SchemaView(SpectacularAPIView):
         return response
 
 
-class DocsView(SpectacularSwaggerSplitView):
-    permission_classes = (AllowAny,)
+@functools.cache
+def _reference() -> Reference:
+    """What the page shows; the same for everybody, and for as long as the process lives."""
+    with translation.override(settings.LANGUAGE_CODE):
+        return Reference(SchemaGenerator().get_schema(request=None, public=True))  # type: ignore[no-untyped-call]
 
-    @extend_schema(exclude=True)
-    def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        response: HttpResponseBase = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]
-        return response
+
+@require_safe
+def docs_view(request: HttpRequest) -> HttpResponse:
+    """The description as a page that needs no script."""
+    reference = _reference()
+    return render(
+        request,
+        "api/docs.html",
+        {
+            "tags": reference.tags(),
+            "objects": reference.objects(),
+            "server": request.build_absolute_uri("/").rstrip("/"),
+            "language": settings.LANGUAGE_CODE,
+        },
+    )
 
 
 def add_problems(result: dict[str, Any], **_arguments: Any) -> dict[str, Any]:

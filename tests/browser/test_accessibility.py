@@ -25,6 +25,7 @@ PUBLIC = [
     "/view/later.png",
     "/view/letter.jpg",
     "/collections",
+    "/api/v1/docs/",
     "/nothing-like-it",
 ]
 ADMIN = [

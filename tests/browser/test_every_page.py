@@ -25,13 +25,25 @@ OUTSIDE_OF_LISTS = [
     "/admin/images/image/?q=nothing-like-it",
     "/admin/images/image/?state__exact=failed",
 ]
+PUBLIC = [
+    "/",
+    "/?q=nothing-like-it",
+    "/?page=2",
+    "/view/picture.jp2",
+    "/view/later.png",
+    "/view/letter.jpg",
+    "/collections",
+    "/collections/walked",
+    "/api/v1/docs/",
+]
 RECORDS = """
-from images.models import Collection, NamedQuery, Profile
+from images.models import Collection, Image, NamedQuery, Profile
 from images.services.bulk_actions import bulk_action_create
 from images.services.tokens import token_create
 from django.contrib.auth import get_user_model
 admin = get_user_model().objects.get(username="admin")
-Collection.objects.get_or_create(name="walked", defaults={"label": "Walked"})
+walked, _ = Collection.objects.get_or_create(name="walked", defaults={"label": "Walked"})
+Image.objects.filter(identifier="filler/00.png").update(collection=walked)
 NamedQuery.objects.get_or_create(name="walked", defaults={"template": "collection={1}"})
 Profile.objects.get_or_create(name="walked")
 token_create("walker", admin, ["read"])
@@ -104,12 +116,31 @@ def test_every_page_is_clean_and_accessible(
     assert len(seen) > (15 if window == "phone" else 40), seen
 
 
-def test_documentation_of_the_api_is_clean(visitor: Visitor, server: ProductServer) -> None:
-    visit = visitor()
-    sign_in(visit, server)
-    page = visit.open("/api/v1/docs/")
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("path", PUBLIC)
+def test_public_pages_are_clean_and_accessible(visitor: Visitor, records: None, path: str, window: str) -> None:
+    visit = visitor(viewport=WINDOWS[window])
+    page = visit.open(path)
     page.wait_for_load_state("networkidle")
-    assert page.locator(".opblock").count() > 30
+    visit.assert_clean()
+    found = findings(page)
+    assert not found, json.dumps(found, indent=1, ensure_ascii=False)
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+
+def test_documentation_of_the_api_works_without_scripts_and_by_keyboard(visitor: Visitor) -> None:
+    visit = visitor(java_script_enabled=False)
+    page = visit.open("/api/v1/docs/")
+    link = page.locator(".contents a[href='#images_create']")
+    link.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/docs/#images_create")
+    article = page.locator("#images_create")
+    example = article.locator("details").first
+    example.locator("summary").focus()
+    page.keyboard.press("Enter")
+    example.locator("pre").wait_for(state="visible")
+    assert page.locator("article").filter(has_text="curl").count() > 30
     visit.assert_clean()
 
 
