@@ -132,9 +132,7 @@ class Reference:
     def _parameter(self, parameter: Schema) -> Field:
         found = self._field(parameter["name"], parameter.get("schema", {}), is_required=parameter.get("required"))
         description = parameter.get("description") or found.description
-        return Field(
-            found.name, found.type, found.link, parameter["in"], found.is_required, description, found.limits
-        )
+        return Field(found.name, found.type, found.link, parameter["in"], found.is_required, description, found.limits)
 
     def _object(self, name: str, schema: Schema) -> Object:
         required = set(schema.get("required", ()))
