@@ -146,13 +146,17 @@ class Published:
         self._prefix = prefix
         self._gauges = gauges
         self._lock = threading.Lock()
+        self._given: dict[str, int | float] = {}
         self._last: dict[str, int] = {}
         self._cells: dict[str, Cell] = {}
 
     def publish(self, stats: Mapping[str, object]) -> None:
         with self._lock:
             for name, value in stats.items():
+                if self._given.get(name) == value:
+                    continue
                 if isinstance(value, int | float):
+                    self._given[name] = value
                     number = int(value * 1_000_000) if name.endswith("_seconds") else int(value)
                     self._take(name, number)
 

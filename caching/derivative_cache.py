@@ -118,15 +118,16 @@ class DerivativeCache:
         *,
         stream: bool = False,
         is_foreseen: Callable[[], bool] | None = None,
+        looked: bool = False,
     ) -> Derivative:
         """The derivative from the cache, from a request that is just making it, or made by `produce`.
 
         With `stream` the maker's own response gets the chunks as they are made, and its length is
         not known; else it is collected first. What `is_foreseen` denies, or is made quickly, is kept only when
-        it is asked for a second time. Raises what `produce` or its chunks raise: before
-        this returns if that happens before the first chunk, else from `chunks`.
+        it is asked for a second time. `looked`: `find` has just found nothing. Raises what `produce` or
+        its chunks raise: before this returns if that happens before the first chunk, else from `chunks`.
         """
-        found = self.find(key)
+        found = None if looked else self.find(key)
         if found is not None:
             return found
         deadline = self._clock() + self._wait_seconds

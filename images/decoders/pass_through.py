@@ -49,6 +49,21 @@ def find_pass_through(index: TiffIndex, description: SourceDescription, request:
 
     Only sizes on the grid of a stored level come into question, so this agrees with `plan`, which then copies.
     """
+    found = find_level(index, description, request)
+    if found is None:
+        return None
+    number, step = found
+    level = index.levels[number]
+    if not _is_servable(level, request):
+        return None
+    return _find_piece(level, number, request.region.x // step, request.region.y // step, request)
+
+
+def find_level(index: TiffIndex, description: SourceDescription, request: RenderRequest) -> tuple[int, int] | None:
+    """The number and the scale factor of the level that holds the very pixels of the answer; None where none does.
+
+    Only for JPEG.
+    """
     if not _leaves_pixels_alone(description, request):
         return None
     region, size = request.region, request.size
@@ -58,12 +73,7 @@ def find_pass_through(index: TiffIndex, description: SourceDescription, request:
     )
     step = resample.grid_step(spans)
     number = None if step is None else _level_of_step(_sizes(description, index), step)
-    if step is None or number is None:
-        return None
-    level = index.levels[number]
-    if not _is_servable(level, request):
-        return None
-    return _find_piece(level, number, region.x // step, region.y // step, request)
+    return None if step is None or number is None else (number, step)
 
 
 def _leaves_pixels_alone(description: SourceDescription, request: RenderRequest) -> bool:

@@ -2,17 +2,21 @@
 
 from typing import Any
 
+from django.db import DatabaseError
+
 from caching.keys import DerivativeKey
 from images.conf import conf
 from images.decoders.layers import REVISION as LAYERS_REVISION
 from images.decoders.layers import may_leave_out_layers
 from images.decoders.pass_through import PassThrough, plan_cut
+from images.decoders.pieces_job import PLAIN, find_tile_job
 from images.decoders.plan import DecodePlan, plan
 from images.decoders.render import RenderRequest
 from images.iiif.canonical import derivative_parameters
+from images.iiif.output import OutputFormat
 from images.iiif.request import ResolvedRequest
 from images.selectors.images import ServedImage
-from images.selectors.indexes import remembers_index
+from images.selectors.indexes import find_index, remembers_index
 from images.services.copy_answers import answering, copy_fingerprint
 from images.services.splicing import find_stored_piece, passes_through, splice_fingerprint
 from images.services.thumbnail_bases import find_base_size, thumbnail_fingerprint
@@ -29,7 +33,7 @@ def derivative_key(served: ServedImage, resolved: ResolvedRequest) -> Derivative
         encoding=encoding
         + _layers_fingerprint(chosen)
         + copy_fingerprint(chosen)
-        + thumbnail_fingerprint(chosen, render_request(served, resolved)),
+        + (thumbnail_fingerprint(chosen, render_request(served, resolved)) if _is_whole(served, resolved) else ""),
     )
 
 
@@ -61,9 +65,30 @@ def find_pass_through(served: ServedImage, resolved: ResolvedRequest) -> PassThr
     return None if find_base_size(chosen, request) else find_stored_piece(chosen, resolved, request)
 
 
+def _is_whole(served: ServedImage, resolved: ResolvedRequest) -> bool:
+    """Whether the whole image is asked for: for nothing else is there a raster. Said quickly, for tiles."""
+    return resolved.region.size == served.full
+
+
 def is_thumbnail(served: ServedImage, resolved: ResolvedRequest) -> bool:
     """Whether the answer is made from the small raster that is kept of the whole image."""
+    if not _is_whole(served, resolved):
+        return False
     return find_base_size(answering(served, resolved), render_request(served, resolved)) is not None
+
+
+def find_plain_job(served: ServedImage, resolved: ResolvedRequest) -> dict[str, Any] | None:
+    """The job for one stored tile of plain pixels in a local file; None for anything else. Reads nothing of it."""
+    is_local = served.location.kind == "filesystem" and not served.copy_fingerprint
+    if not is_local or not conf.uses_tiff_pieces or is_thumbnail(served, resolved):
+        return None
+    if resolved.format is not OutputFormat.JPG or served.description.detail.get("compression") not in PLAIN:
+        return None
+    try:
+        index = find_index(served)
+    except DatabaseError:  # the file is enough
+        return None
+    return None if index is None else find_tile_job(index, served.description, render_request(served, resolved))
 
 
 def find_remembered_piece(served: ServedImage, resolved: ResolvedRequest) -> tuple[bool, PassThrough | None]:

@@ -68,6 +68,29 @@ def find_cut(served: ServedImage, stored: PassThrough, job: Mapping[str, Any]) -
         raise
 
 
+def find_plain_tile(served: ServedImage, job: Mapping[str, Any]) -> bytes | None:
+    """One stored tile of a local file by the `job` of `find_tile_job`; None where it takes the long way.
+
+    Raises SourceError and DecodeError.
+    """
+    try:
+        with _refreshing_what_changed(served), keep_source(served.location, served.etag) as reader:
+            descriptor = reader.fileno()
+            if descriptor is None:
+                return None
+            source = SourceData(fd=descriptor, length=reader.stat().byte_size, uses_position=False)
+            body = _run(served, job, source).read()
+            reader.verify()
+    except (DamagedSourceError, UnsupportedSourceError):
+        if job["is_deflated"]:  # damaged for certain, so it is tried once only
+            raise
+        return None
+    except DecoderDiedError:
+        _count_deaths(served)
+        raise
+    return body
+
+
 def produce(served: ServedImage, planned: DecodePlan) -> Iterator[bytes]:
     """Decode from a kept level, from the raster for thumbnails, or from a source that is pinned to the version; the
     bytes count only if it still was that one at the end.

@@ -16,9 +16,16 @@ from images.services import levels
 from images.services.copy_answers import answering, copy_give_up
 from images.services.foreseen import is_foreseen
 from images.services.orders import find_order, get_workshop
-from images.services.planning import cut_job, derivative_key, find_pass_through, is_thumbnail, render_plan
-from images.services.producing import find_cut, image_render_stored, produce
-from images.services.quick import is_quick, is_quick_cut
+from images.services.planning import (
+    cut_job,
+    derivative_key,
+    find_pass_through,
+    find_plain_job,
+    is_thumbnail,
+    render_plan,
+)
+from images.services.producing import find_cut, find_plain_tile, image_render_stored, produce
+from images.services.quick import is_quick, is_quick_cut, is_quick_tile
 from images.sources.errors import SourceError
 
 _TILE_AREA = 1_048_576
@@ -65,8 +72,8 @@ def image_make_tile(
 ) -> Derivative | None:
     """As `image_render`, where it takes no query: small answers from a TIFF whose index is remembered.
 
-    `key` and `stored`: as they follow from the request; `stored` was found not fit to be sent. None where it would take
-    more. Raises SourceError and DecodeError.
+    `key` and `stored`: as they follow from the request; `stored` was found not fit to be sent, and nothing is kept
+    under `key`. None where it would take more. Raises SourceError and DecodeError.
     """
     is_source = served.copy is None and not served.copy_fingerprint
     is_small = resolved.size.area <= _TILE_AREA and not _streams(served, resolved)
@@ -74,7 +81,10 @@ def image_make_tile(
     if not (is_source and is_small and is_tiff and remembers_index(served)):
         return None
     return get_derivative_cache().get_or_create(
-        key, lambda: _production(served, resolved, stored), is_foreseen=lambda: is_foreseen(served, resolved)
+        key,
+        lambda: _production(served, resolved, stored),
+        is_foreseen=lambda: is_foreseen(served, resolved),
+        looked=True,
     )
 
 
@@ -90,6 +100,9 @@ def _production(served: ServedImage, resolved: ResolvedRequest, stored: PassThro
     cut = None if stored is None else find_cut(served, stored, cut_job(served, stored, resolved))
     if cut is not None:
         return Production(media_type, iter((cut,)), is_quick=stored is not None and is_quick_cut(served, stored))
+    plain = find_plain_job(served, resolved)
+    if plain is not None and (tile := find_plain_tile(served, plain)) is not None:
+        return Production(media_type, iter((tile,)), is_quick=is_quick_tile(plain))
     planned = render_plan(served, resolved)
     is_small = levels.is_kept(planned) or is_thumbnail(served, resolved)
     order = None if is_small else find_order(served, resolved)

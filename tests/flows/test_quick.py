@@ -11,7 +11,11 @@ from django.test import Client
 
 from caching.derivatives import get_derivative_cache
 from iiifserver.origins import Origins
+from images.iiif.geometry import Size
+from images.indexes.errors import DamagedError
+from images.indexes.tiff.splice import Frame, splice
 from images.selectors import indexes
+from images.services import planning, rendering
 from images.services.offload import Offload
 from images.services.planning import derivative_key
 from images.services.requests import resolve_request
@@ -89,3 +93,36 @@ def test_where_a_web_server_sends_tiles_the_first_demand_writes_one(
     assert answer.status == "200 OK"
     assert offload.wait()
     assert (tmp_path / "offload" / "live" / "scan" / "max3" / f"{tile}.jpg").read_bytes() == answer.body
+
+
+def test_a_plain_tile_is_made_without_a_plan_to_the_bytes_that_the_long_way_gives(
+    client: Client, ingest: Ingest, settings: Any, monkeypatch: Any
+) -> None:
+    settings.IIIF_DERIVATIVE_CACHE = False
+    ingest(pixel_tiff(PIXELS, tile=TILE, compression=8, levels=2), "scan.tif", "scan")
+    planned: list[str] = []
+    plan = planning.render_plan
+
+    def watched(served: Any, resolved: Any) -> Any:
+        planned.append(str(resolved.region))
+        return plan(served, resolved)
+
+    monkeypatch.setattr(rendering, "render_plan", watched)
+    urls = [f"/iiif/3/scan/{tile}.jpg" for tile in (INNER, RIGHT, "0,0,512,512/256,256/0/default")]
+    direct = [client.get(url).getvalue() for url in urls]
+    assert planned == []
+    monkeypatch.setattr(rendering, "find_plain_job", lambda _served, _resolved: None)
+    assert [client.get(url).getvalue() for url in urls] == direct
+    assert len(planned) == len(urls)
+    settings.IIIF_TIFF_PIECES = False
+    assert [client.get(url).getvalue() for url in urls] == direct
+
+
+def test_a_refusal_to_splice_is_remembered_as_it_was() -> None:
+    head, frame = b"\xff\xd8\xff\xda\x00\x02", Frame(Size(8, 8), Size(8, 8), 1)
+    said = []
+    for _ in range(2):
+        with pytest.raises(DamagedError) as refused:
+            splice(b"", head + b"\xff\xd9", frame)
+        said.append((type(refused.value), refused.value.detail, refused.value.code))
+    assert said[0] == said[1]

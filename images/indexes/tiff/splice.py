@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from images.iiif.geometry import Size
-from images.indexes.errors import DamagedError, NotSupportedError
+from images.indexes.errors import DamagedError, IndexingError, NotSupportedError
 
 SPLICE_REVISION = 1
 """Raised whenever the same tile gives other bytes than before, so that older copies of them are not taken for these."""
@@ -109,8 +109,21 @@ def _start(tables: bytes, head: bytes, frame: Frame) -> bytes:
     return b"".join((_SOI, start, shared.segments, own.tables.segments, resized, own.scan))
 
 
-_start_once = lru_cache(maxsize=1024)(_start)
-"""Nearly all tiles of a level have the same head."""
+@lru_cache(maxsize=1024)
+def _start_or_refusal(tables: bytes, head: bytes, frame: Frame) -> bytes | tuple[type[IndexingError], str]:
+    """Nearly all tiles of a level have the same head, and all at one end of the image are refused for the same."""
+    try:
+        return _start(tables, head, frame)
+    except (DamagedError, NotSupportedError) as error:
+        return type(error), error.detail
+
+
+def _start_once(tables: bytes, head: bytes, frame: Frame) -> bytes:
+    found = _start_or_refusal(tables, head, frame)
+    if isinstance(found, bytes):
+        return found
+    kind, detail = found
+    raise kind(detail)
 
 
 def _jfif(dots_per_inch: int) -> bytes:

@@ -16,7 +16,7 @@ from PIL import ImageCms
 from images.decoders import execute, pieces
 from images.decoders.errors import DamagedSourceError, DecodeError
 from images.decoders.options import EncodeOptions
-from images.decoders.pieces_job import find_pieces_job
+from images.decoders.pieces_job import find_pieces_job, find_tile_job
 from images.decoders.plan import DecodePlan, plan
 from images.decoders.render import RenderRequest
 from images.decoders.source import SourceData
@@ -38,6 +38,8 @@ MOST = 1 << 30
 REGIONS = (
     ((128, 256, 128, 128), (128, 128)),  # a tile
     ((512, 384, 88, 69), (88, 69)),  # the last one
+    ((200, 270, 30, 50), (30, 50)),  # a part of one
+    ((256, 256, 256, 197), (128, 99)),  # of the second level, and the last one below
     ((100, 50, 201, 333), (201, 333)),  # parts of several
     ((0, 0, 512, 256), (256, 128)),  # of a stored level, or a reduction by it
     ((0, 128, 600, 325), (150, 82)),
@@ -92,6 +94,9 @@ def compare(data: bytes, **other: Any) -> int:
         body = short_way(data, found, planned)
         assert body in {None, expected}, request
         short += body is not None
+        on_file = find_pieces_job(found, planned, is_file=True)
+        is_one_tile = found.level.is_tiled and len(found.file_places) == 1
+        assert find_tile_job(index, description, request) == (on_file if is_one_tile else None), request
     return short
 
 
