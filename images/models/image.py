@@ -149,7 +149,9 @@ class Image(models.Model):
             models.Index(fields=["state", "-created", "-id"], name="image_by_state"),
             models.Index(fields=["store", "-created", "-id"], name="image_by_store"),
             models.Index(fields=["source_format", "-created", "-id"], name="image_by_format"),
-            models.Index(fields=["collection", "identifier"], name="image_in_collection"),
+            models.Index(  # with all that says which of them are shown, so that far pages read nothing else
+                fields=["collection", "identifier", "version", "width", "error_code", "id"], name="image_in_collection"
+            ),
             models.Index(fields=["modified", "id"], name="image_by_modified"),
             models.Index(fields=["label", "id"], name="image_by_label"),
             models.Index(fields=["width", "id"], name="image_by_width"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from images.iiif.capabilities import Capabilities
 from images.iiif.geometry import Size
@@ -29,6 +29,10 @@ class PresentedImage:
     metadata: tuple[tuple[str, str], ...]
 
 
+_SHOWN = Q(version__gt=0, width__isnull=False) & ~Q(error_code="quarantined")
+"""Of an image that has a picture. With its collection and identifier these columns are one index."""
+
+
 class CollectionNotFoundError(LookupError):
     """There is no such collection."""
 
@@ -48,7 +52,7 @@ def presented(served: ServedImage) -> PresentedImage:
 def public_images() -> QuerySet[Image]:
     """Images that have pictures to show."""
     images = Image.objects.select_related("profile", "collection__profile")
-    return images.filter(version__gt=0, width__isnull=False, tiling__isnull=False).exclude(error_code="quarantined")
+    return images.filter(_SHOWN, tiling__isnull=False)
 
 
 def get_collection(name: str) -> Collection:
@@ -60,14 +64,18 @@ def get_collection(name: str) -> Collection:
 
 
 def count_collection(collection: Collection) -> int:
-    return count_long(public_images().filter(collection=collection))
+    return count_long(_shown_in(collection))
 
 
 def list_collection(collection: Collection, start: int, length: int) -> tuple[PresentedImage, ...]:
     """In the order of their identifiers, so that pages stay what they are when labels change."""
-    images = public_images().filter(collection=collection).order_by("identifier")
-    keys = list(images.values_list("pk", flat=True)[start : start + length])
-    return all_presented(images.filter(pk__in=keys))
+    keys = list(_shown_in(collection).values_list("pk", flat=True)[start : start + length])
+    return all_presented(public_images().filter(pk__in=keys).order_by("identifier"))
+
+
+def _shown_in(collection: Collection) -> QuerySet[Image]:
+    """Found by an index that has it all: on the way to a far page no row is read."""
+    return Image.objects.filter(_SHOWN, collection=collection).order_by("identifier")
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,23 @@ def test_lists_with_many_records(admin_client: Client, places: dict[str, Any]) -
             assert not [query for query in queries if _sorts_all(query)], page
 
 
+def test_far_pages_of_a_collection_read_an_index_alone(client: Client, places: dict[str, Any]) -> None:
+    _fill(0, 2000, places)
+    with connection.cursor() as cursor, CaptureQueriesContext(connection) as captured:
+        assert client.get("/iiif/presentation/3/collection/maps/pages/9").status_code == 200
+        statements = [query["sql"] for query in captured.captured_queries if "OFFSET" in query["sql"]]
+        assert len(statements) == 1
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")  # of so few rows; the others are in no index
+            cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute(("EXPLAIN QUERY PLAN " if connection.vendor == "sqlite" else "EXPLAIN ") + statements[0])
+        plan = " ".join(str(row[-1]) for row in cursor.fetchall())
+    wanted = "USING COVERING INDEX" if connection.vendor == "sqlite" else "Index Only Scan using"
+    assert f"{wanted} image_in_collection" in plan
+    assert "Sort" not in plan
+    assert "TEMP B-TREE" not in plan
+
+
 def test_pages_hold_each_record_once(admin_client: Client, places: dict[str, Any]) -> None:
     _fill(0, 130, places)
     seen: list[str] = []

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from images.models import Activity, Collection, Image, ImageState, NamedQuery
+from images.selectors.searching import has_search_index
 from tests.images.views.conftest import Register
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
@@ -114,6 +116,7 @@ class TestNamedQueries:
     ) -> None:
         template = "collection=p1&metadata.Shelfmark=p2&order=metadata.Page desc"
         NamedQuery.objects.create(name="book", label="The book {2} in {1}", template=template)
+        has_search_index(connection)  # asked of the database once a process
         with django_assert_max_num_queries(7):
             manifest = ask(client, "/iiif/presentation/3/query/book/maps/%C3%84%201")
         assert manifest["label"] == {"none": ["The book Ä 1 in maps"]}
