@@ -4,6 +4,7 @@ import gc
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
 
 from iiifserver import env
 
@@ -32,6 +33,9 @@ else:
 
 start_decoders()
 get_bus().listen()
+
+# Pages, admin and API are loaded now: the first visitor would wait for them, and they would not be part of what stays.
+get_resolver().url_patterns  # noqa: B018 - to be loaded
 
 # What is loaded now stays, and requests leave next to no cycles: to look for them among hundreds of thousands of
 # objects took a fifth of the time of a tile.
