@@ -24,6 +24,11 @@ class Breaker:
     def is_open(self) -> bool:
         return self._open_until is not None
 
+    @property
+    def in_a_row(self) -> int:
+        """Failures since the last success."""
+        return self._in_a_row
+
     def allows(self) -> bool:
         """Whether the caller may try; it has to say how that ended."""
         if not self.is_open:
@@ -41,6 +46,12 @@ class Breaker:
             with self._lock:
                 self._in_a_row = 0
                 self._open_until = None
+
+    def note_no_try(self) -> None:
+        """Who was allowed to try has found out nothing: while it is open still, the next one may at once."""
+        with self._lock:
+            if self._open_until is not None:
+                self._open_until = self._clock()
 
     def note_failure(self) -> None:
         with self._lock:

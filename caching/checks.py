@@ -154,6 +154,7 @@ def check_source_times(**_kwargs: Any) -> Sequence[CheckMessage]:
 def check_source_waiting(**_kwargs: Any) -> Sequence[CheckMessage]:
     return [
         *_positive_int("E048", "IIIF_SOURCE_WAITING", conf.source_waiting),
+        *_positive_int("E048", "IIIF_SOURCE_WAITING_TOTAL", conf.source_waiting_total),
         *_positive_int("E049", "IIIF_SOURCE_TIMEOUTS", conf.source_timeouts),
         *_seconds("E050", "IIIF_SOURCE_REST_SECONDS", conf.source_rest_seconds),
     ]

@@ -136,6 +136,11 @@ class CachingSettings:
         return cast("int", getattr(settings, "IIIF_SOURCE_WAITING", 16))
 
     @property
+    def source_waiting_total(self) -> int:
+        """IIIF_SOURCE_WAITING_TOTAL: threads of a process that may wait at a time for all stores that do."""
+        return cast("int", getattr(settings, "IIIF_SOURCE_WAITING_TOTAL", 28))
+
+    @property
     def source_timeouts(self) -> int:
         """IIIF_SOURCE_TIMEOUTS: sources of a store that time out in a row before the store is left alone."""
         return cast("int", getattr(settings, "IIIF_SOURCE_TIMEOUTS", 3))

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from caching.backends.null import NullBackend
 from caching.backends.protocol import DerivativeBackend, Entry, SweepReport, Usage
 from caching.background import BackgroundQueue
+from caching.company import working_for
 from caching.counters import Counters
 from caching.errors import CacheError, CorruptEntryError
 from caching.eviction import Amount
@@ -337,10 +338,11 @@ class DerivativeCache:
             if fetched is not None:
                 return fetched
             self.stats.count(Counted.MISSES)
-            production = produce()
-            is_wanted = self._is_wanted(key, production, is_foreseen)
             make = self._relay if stream else self._collect
-            return make(key, production, flight, is_wanted=is_wanted)
+            with working_for(flight.errand):
+                production = produce()
+                is_wanted = self._is_wanted(key, production, is_foreseen)
+                return make(key, production, flight, is_wanted=is_wanted)
         except Exception as error:
             flight.fail(error)
             flight.leave()

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from caching.company import Errand, wait_along
 from caching.locks import Locks
 
 T = TypeVar("T")
@@ -26,9 +27,13 @@ class FlightAbandonedError(Exception):
 
 
 class Flight(Generic[T]):
-    """One production under way. The leader calls `share` or `fail`, and in any case `leave`."""
+    """One production under way. The leader calls `share` or `fail`, and in any case `leave`.
+
+    Whoever works for its `errand` tells the followers what they wait for (see `caching.company`).
+    """
 
     def __init__(self) -> None:
+        self.errand = Errand()
         self.on_leave: Callable[[], None] | None = None
         self._over = threading.Event()
         self._leaving = threading.Lock()
@@ -56,9 +61,9 @@ class Flight(Generic[T]):
     def wait(self, timeout_seconds: float) -> T:
         """The leader's value, or its error raised.
 
-        Raises FlightTimeoutError or FlightAbandonedError.
+        Raises FlightTimeoutError or FlightAbandonedError, and what the company of the leader raises.
         """
-        if not self._over.wait(max(0.0, timeout_seconds)):
+        if not wait_along(self._over, self.errand, timeout_seconds):
             raise FlightTimeoutError
         if self._error is not None:
             raise self._error

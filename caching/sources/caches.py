@@ -114,7 +114,7 @@ def get_source_caches() -> SourceCaches:
         ),
         MemoryObjects(conf.source_memory_bytes, stats=stats, wait_seconds=conf.wait_seconds),
         Failures(conf.source_failure_seconds),
-        Crowds(conf.source_waiting, conf.source_timeouts, conf.source_rest_seconds),
+        Crowds(conf.source_waiting, conf.source_waiting_total, conf.source_timeouts, conf.source_rest_seconds),
         pins,
         stats,
         folders,

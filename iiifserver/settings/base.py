@@ -284,6 +284,7 @@ IIIF_SOURCE_CACHE_FILLS = 4
 IIIF_SOURCE_MEMORY_BYTES = 256 * 2**20
 IIIF_SOURCE_FAILURE_TTL = 5.0
 IIIF_SOURCE_WAITING = max(1, env.WEB_THREADS // 2)  # the other half answers for everything else while one store hangs
+IIIF_SOURCE_WAITING_TOTAL = max(1, env.WEB_THREADS * 7 // 8)  # the rest answers for what is here, whatever hangs
 IIIF_SOURCE_TIMEOUTS = 3
 IIIF_SOURCE_REST_SECONDS = 5.0
 IIIF_BLOCK_CACHE_MEMORY_BYTES = 64 * 2**20

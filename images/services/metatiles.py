@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
+from caching.company import Errand, wait_along, working_for
 from caching.counters import Counters, Tally
 from caching.derivatives import DerivativeCache
 from caching.keys import DerivativeKey
@@ -43,9 +44,10 @@ class Order:
 
 
 class _Promise:
-    """A tile that somebody is making."""
+    """A tile that somebody is making, on an errand for whoever waits for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, errand: Errand) -> None:
+        self._errand = errand
         self.is_wanted = False
         self._settled = threading.Event()
         self._body: bytes | None = None
@@ -57,7 +59,7 @@ class _Promise:
             self._settled.set()
 
     def wait(self, seconds: float) -> bytes | None:
-        return self._body if self._settled.wait(seconds) else None
+        return self._body if wait_along(self._settled, self._errand, seconds) else None
 
 
 class Workshop:
@@ -80,29 +82,31 @@ class Workshop:
     def make(self, order: Order) -> bytes:
         """The bytes of the tile that is ordered. Raises what `make_alone` raises."""
         seen = self._demand.note(order.subject, order.grid, order.tile)
+        errand = Errand()
         with self._lock:
             promise = self._promises.get(order.key_of(order.tile).digest)
             if promise is not None:
                 promise.is_wanted = True
             else:
-                claimed = self._claim(order, seen)
+                claimed = self._claim(order, seen, errand)
         if promise is not None:
             return promise.wait(self._patience_seconds) or self._alone(order)
-        if len(claimed) == 1:
-            return self._claimed_alone(order, claimed)
-        self._demand.add(order.subject, claimed)
-        return self._lead(order, claimed)
+        with working_for(errand):
+            if len(claimed) == 1:
+                return self._claimed_alone(order, claimed)
+            self._demand.add(order.subject, claimed)
+            return self._lead(order, claimed)
 
     def stats(self) -> dict[str, int]:
         """Decodes of single tiles and of several, and tiles that were kept before anybody asked for them."""
         return self._tally.snapshot()
 
-    def _claim(self, order: Order, seen: Seen) -> dict[GridTile, _Promise]:
+    def _claim(self, order: Order, seen: Seen, errand: Errand) -> dict[GridTile, _Promise]:
         """Promise every tile that will be made. Called with the lock held."""
         taken = frozenset(
             tile for tile in order.grid.metatile(order.tile) if order.key_of(tile).digest in self._promises
         )
-        claimed = {tile: _Promise() for tile in choose(order.grid, order.tile, seen, taken)}
+        claimed = {tile: _Promise(errand) for tile in choose(order.grid, order.tile, seen, taken)}
         for tile, promise in claimed.items():
             self._promises[order.key_of(tile).digest] = promise
         return claimed

@@ -2,12 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from caching.sources.caches import SourceCaches
-from caching.sources.crowds import StoreStalledError
 from caching.sources.extents import Extent
 from caching.sources.filling import Origin
 from caching.sources.keys import SourceKey
@@ -19,11 +18,11 @@ from images.sources.errors import (
     SourceDisabledError,
     SourceError,
     SourceNotAllowedError,
-    SourceStalledError,
     SourceTruncatedError,
     SourceUnreachableError,
 )
 from images.sources.reader import ByteReader
+from images.sources.waiting import Awaited
 
 T = TypeVar("T")
 
@@ -51,7 +50,7 @@ class PinnedOrigin:
         self._opening = opening
         self._lock = threading.Lock()
         self._reader = opened
-        self._host = host or key.store
+        self._awaited = Awaited(caches.crowds, host or key.store, key.place)
 
     def open(self) -> ByteReader:
         """Raises SourceError."""
@@ -63,18 +62,12 @@ class PinnedOrigin:
     def fetch(self, extents: list[Extent]) -> Sequence[bytes]:
         """The bytes of each extent, all of this version, in one call of the store's reader. Raises SourceError."""
         ranges = [ByteRange(start, stop) for start, stop in extents]
-        bodies = self._remembering(lambda: self._tried(ranges))
-        self._caches.crowds.note_delivery(self._host, self._key.place)
-        return bodies
+        byte_count = sum(one.length for one in ranges)
+        return self._remembering(lambda: self._awaited.asked(lambda: self._tried(ranges), byte_count))
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
+    def waiting(self) -> AbstractContextManager[None]:
         """For bytes that somebody has to fetch. Raises SourceStalledError where too many wait and nothing comes."""
-        try:
-            with self._caches.crowds.waiting(self._host, self._key.place):
-                yield
-        except StoreStalledError as error:
-            raise SourceStalledError("The store does not answer.", self._host, error.retry_after) from error
+        return self._awaited.waiting()
 
     def verify(self) -> None:
         with self._lock:
@@ -90,7 +83,7 @@ class PinnedOrigin:
 
     def for_filling(self) -> Origin:
         """The same origin, to be read as a whole by somebody who closes it."""
-        own = PinnedOrigin(self._key, self._caches, self._opening, host=self._host)
+        own = PinnedOrigin(self._key, self._caches, self._opening, host=self._awaited.host)
         return Origin(own.fetch, is_image, may_retry, own.close)
 
     def _tried(self, ranges: list[ByteRange]) -> Sequence[bytes]:
