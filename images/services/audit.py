@@ -16,7 +16,13 @@ _LABEL = 200
 
 
 def image_note_added(user: Any, image: Image) -> None:
-    _note(user, image, ADDITION, [{"added": {}}])
+    images_note_added(user, [image])
+
+
+def images_note_added(user: Any, images: Iterable[Image]) -> None:
+    """All of them in one query."""
+    if _is_somebody(user):
+        LogEntry.objects.bulk_create(_entry(user, image, ADDITION, [{"added": {}}]) for image in images)
 
 
 def image_note_changed(user: Any, image: Image, fields: Iterable[str]) -> None:
@@ -39,9 +45,17 @@ def image_note_action(user: Any, image: Image, action: str) -> None:
 
 
 def _note(user: Any, image: Image, flag: int, message: list[dict[str, Any]] | str) -> None:
-    if user is None or not user.is_authenticated:
-        return  # what the server does by itself is nobody's deed
-    LogEntry.objects.create(
+    if _is_somebody(user):
+        _entry(user, image, flag, message).save()
+
+
+def _is_somebody(user: Any) -> bool:
+    """What the server does by itself is nobody's deed."""
+    return user is not None and user.is_authenticated
+
+
+def _entry(user: Any, image: Image, flag: int, message: list[dict[str, Any]] | str) -> LogEntry:
+    return LogEntry(
         user_id=user.pk,
         content_type=ContentType.objects.get_for_model(Image),
         object_id=str(image.pk),

@@ -18,6 +18,7 @@ from images.conf import conf
 from images.models import ApiToken, Batch, BatchRow, BatchState, Image, ImageState, RowState
 from images.queue import Queue, enqueue, enqueue_many
 from images.selectors.images import forget_served_image
+from images.services.audit import image_note_added, image_note_changed, images_note_added
 from images.services.batch_rows import Row
 from images.services.registration import SourceReference, image_mark_pending, image_register, image_reingest
 
@@ -139,6 +140,7 @@ def _register_some(batch: Batch) -> bool:
     try:
         with transaction.atomic():
             made = Image.objects.bulk_create(images)
+            images_note_added(batch.created_by, made)
     except IntegrityError:  # somebody registers one of them in this moment, or a collection is gone: one by one
         for row in new:
             _register_one(batch, row)
@@ -172,6 +174,7 @@ def _register_one(batch: Batch, row: BatchRow) -> None:
     try:
         with transaction.atomic():
             image.save()
+            image_note_added(batch.created_by, image)
     except IntegrityError:
         known = Image.objects.filter(identifier=row.identifier).first()
         if known is None:
@@ -205,7 +208,14 @@ def _settle(batch: Batch, row: BatchRow, image: Image) -> None:
         fields["profile"] = source.profile
     reference = SourceReference(store=source.store, key=source.key, url=source.url)
     row.image = image_register(row.identifier, reference, replace=True, **fields).image
+    image_note_changed(batch.created_by, row.image, _changed(image, row.image))
     row.state = RowState.DONE
+
+
+def _changed(before: Image, after: Image) -> list[str]:
+    """What a row can change, by the names of the fields."""
+    names = ("store_id", "key", "url", "collection_id", "profile_id", "label", "rights", "attribution", "metadata")
+    return [name.removesuffix("_id") for name in names if getattr(before, name) != getattr(after, name)]
 
 
 def _refuse(row: BatchRow, code: str, detail: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -78,6 +79,24 @@ def test_a_batch_from_beginning_to_end(curator: Caller, files: Store) -> None:
     assert curator("POST", f"batches/{batch['id']}/undo/").json()["progress"]["undone"] == 5
     assert not Image.objects.exists()
     assert curator("GET", "batches/").json()["results"][0]["state"] == "undone"
+
+
+def test_the_history_of_an_image_tells_who_sent_the_batch(curator: Caller, files: Store) -> None:
+    def notes() -> list[tuple[str, str]]:
+        entries = LogEntry.objects.filter(object_id=str(Image.objects.get(identifier="i1").pk)).order_by("pk")
+        return [(entry.user.get_username(), entry.get_change_message()) for entry in entries]
+
+    curator("POST", "batches/", {"rows": rows(files)})
+    added = notes()
+    assert [message for _name, message in added] == ["Added."]
+    assert added[0][0] == Batch.objects.get().created_by.get_username()  # type: ignore[union-attr]
+    assert LogEntry.objects.count() == 5
+    curator("POST", "batches/", {"rows": rows(files)})
+    assert notes() == added
+    moved = [{"identifier": "i1", "source": source(files, "3.png")}]
+    assert curator("POST", "batches/", {"rows": moved, "replace": True}).status_code == 202
+    assert len(notes()) == 2
+    assert notes()[1] == (added[0][0], "Changed Key.")
 
 
 def test_the_same_batch_again_does_nothing(curator: Caller, files: Store) -> None:
