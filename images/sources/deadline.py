@@ -59,6 +59,7 @@ class ConnectionTurns:
     """At most `connections` requests at a time by this process, and at most so many bytes a second."""
 
     def __init__(self, connections: int, bytes_per_second: int | None = None) -> None:
+        self.connections = connections
         self._turns = threading.BoundedSemaphore(connections)
         self._bytes_per_second = bytes_per_second
         self._lock = threading.Lock()

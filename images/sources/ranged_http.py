@@ -6,6 +6,7 @@ The etag of a version holds its length and the server's ETag, so that opening a 
 import os
 import re
 import threading
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,7 +29,6 @@ _PIECE_BYTES = 1 << 18
 _DRAINED_BYTES = 1 << 16  # of an answer that is not wanted: reading so much is cheaper than another connection
 _PART_BYTES = 8 * 2**20
 _SLOWEST = 256 * 1024  # bytes a second that are allowed for besides the time for a fetch as a whole
-_THREADS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class RangedReader:
         if len(wanted) == 1:
             fetched = iter([self.fetch(wanted[0], deadline)])
         else:
-            futures = [_threads.submit(self, part, deadline) for part in wanted]
+            futures = [_threads.submit(self._turns, self, part, deadline) for part in wanted]
             fetched = iter(_results(futures))
         return [b"".join([next(fetched) for _part in pieces]) for pieces in parts]
 
@@ -168,21 +168,25 @@ class RangedReader:
 
 
 class _Threads:
-    """They wait for answers side by side; made anew after a fork."""
+    """They wait for answers side by side, as many for each store as it has connections: where one hangs, those of the
+    others go on. Made anew after a fork.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._pool: ThreadPoolExecutor | None = None
+        self.after_fork()
 
-    def submit(self, reader: RangedReader, part: ByteRange, deadline: Deadline) -> "Future[bytes]":
+    def submit(
+        self, turns: ConnectionTurns, reader: RangedReader, part: ByteRange, deadline: Deadline
+    ) -> "Future[bytes]":
         with self._lock:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="ranges")
-            return self._pool.submit(reader.fetch, part, deadline)
+            pool = self._pools.get(turns)
+            if pool is None:
+                pool = self._pools[turns] = ThreadPoolExecutor(turns.connections, thread_name_prefix="ranges")
+            return pool.submit(reader.fetch, part, deadline)
 
     def after_fork(self) -> None:
         self._lock = threading.Lock()
-        self._pool = None
+        self._pools: weakref.WeakKeyDictionary[ConnectionTurns, ThreadPoolExecutor] = weakref.WeakKeyDictionary()
 
 
 _threads = _Threads()

@@ -3,6 +3,7 @@
 import base64
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from images.sources.urls import source_url
 from tests.images.sources.origin import Canary
 from tests.support import faults
 from tests.support.origin import Origin
+from tests.support.server import wait_until
 
 DATA = os.urandom(200_000)
 SECRET = "correct-horse-battery-staple"
@@ -84,6 +86,25 @@ def test_connections_of_a_store_are_limited(objects: Origin, tmp_path: Path) -> 
         objects.conditions.rtt = 0.05
         reader.read_many([ByteRange(start, start + 10) for start in range(0, 80, 10)])
     assert objects.log.busiest == 2
+
+
+def test_a_store_that_hangs_takes_no_threads_from_another(objects: Origin, tmp_path: Path) -> None:
+    count = 32
+    ranges = [ByteRange(start, start + 1000) for start in range(0, count * 3000, 3000)]
+    objects.put("bucket/map.jp2", DATA)
+    with Origin() as hanging, ThreadPoolExecutor(2) as pool:
+        hanging.put("bucket/map.jp2", DATA)
+        hung = place(hanging, tmp_path, retrieval=Retrieval("hung", max_connections=count), total_seconds=60.0)
+        fine = place(objects, tmp_path, retrieval=Retrieval("fine"), total_seconds=30.0)
+        with open_url(hung) as waiting, open_url(fine) as reader:
+            hanging.log.clear()
+            hanging.fail(faults.hang)
+            pool.submit(waiting.read_many, ranges)
+            try:
+                assert wait_until(lambda: hanging.log.count() == count, 30)
+                assert reader.read_many(ranges) == [DATA[one.start : one.stop] for one in ranges]
+            finally:
+                hanging.mend()
 
 
 def test_a_replaced_file_is_found_out(objects: Origin, tmp_path: Path) -> None:
