@@ -1,6 +1,7 @@
-"""Run with a server's settings and data: `python -m benchmarks.stalls_script FINE HANGING COUNT PATH`.
+"""Run with a server's settings and data: `python -m benchmarks.stalls_script FINE HANGING COUNT PATH NAME…`.
 
-Registers and reads PATH on the disk as `disk`, in a store at FINE as `fine`, at HANGING as `hung-0` and so on.
+Registers and reads PATH on the disk as `disk`, in a store at FINE as `fine`, and in one store for each
+NAME at HANGING as `NAME-0` and so on.
 """
 
 import sys
@@ -16,12 +17,13 @@ from images.services.registration import SourceReference  # noqa: E402
 from images.services.stores import store_for_folder  # noqa: E402
 
 
-def main(fine: str, hanging: str, count: int, path: Path) -> None:
+def main(fine: str, hanging: str, count: int, path: Path, names: list[str]) -> None:
     read("disk", SourceReference(store=store_for_folder(path.parent), key=path.name))
     read("fine", SourceReference(store=_store("fine", fine), key="fine"))
-    store = _store("hanging", hanging)
-    for number in range(count):
-        read(f"hung-{number}", SourceReference(store=store, key=f"hung-{number}"))
+    for name in names:
+        store = _store(name, hanging)
+        for number in range(count):
+            read(f"{name}-{number}", SourceReference(store=store, key=f"{name}-{number}"))
 
 
 def _store(name: str, endpoint: str) -> Store:
@@ -33,4 +35,4 @@ def _store(name: str, endpoint: str) -> Store:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]), sys.argv[5:])
