@@ -2,7 +2,8 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from images.admin.batches import BatchAdmin
-from images.admin.images import CollectionAdmin, ImageAdmin, TilingInline
+from images.admin.collections import CollectionAdmin
+from images.admin.images import ImageAdmin, TilingInline
 from images.admin.jobs import JobAdmin
 from images.admin.presentation import NamedQueryAdmin
 from images.admin.profiles import ProfileAdmin

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from images.admin.keeping import keeping_problem
 from images.conf import conf
 from images.models import Collection, Image, Store
 from images.services.registration import (
@@ -77,7 +78,7 @@ def add_one_response(request: HttpRequest) -> JsonResponse:
     except (ValidationError, IdentifierTakenError, UploadError, OSError) as error:
         if upload is not None and source is not None:
             upload_discard(source)
-        return _refused(validation_messages(error) if isinstance(error, ValidationError) else _sentence(error))
+        return _refused(validation_messages(error) if isinstance(error, ValidationError) else keeping_problem(error))
     if upload is not None and not registered.changed:
         upload_discard(source)
     image = registered.image
@@ -120,10 +121,6 @@ def _source(cleaned: dict[str, Any], upload: UploadedFile[bytes] | None) -> tupl
         name = unquote(PurePosixPath(urlsplit(cleaned["url"]).path).name)
         return SourceReference(url=cleaned["url"]), name or "image"
     return SourceReference(store=cleaned["store"], key=cleaned["key"]), cleaned["key"]
-
-
-def _sentence(error: Exception) -> str:
-    return _("The file could not be kept.") if isinstance(error, OSError) else str(error)
 
 
 def _refused(reason: str) -> JsonResponse:

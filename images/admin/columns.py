@@ -81,6 +81,11 @@ class ImageColumns:
         ]
         return format_html_join("", '<span class="image-line">{}</span>', ((line,) for line in lines if line))
 
+    @admin.display(description=_("in the cache"))
+    def cached(self, image: Image) -> str:
+        """Filled in by the page, see `images.admin.cached`."""
+        return format_html('<span class="image-fact" data-cached="{}">—</span>', image.pk)
+
     @admin.display(description=_("modified"), ordering="modified")
     def modified_short(self, image: Image) -> str:
         local = timezone.localtime(image.modified)

@@ -7,16 +7,21 @@ from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
+from images.admin.keeping import keeping_problem
 from images.conf import conf
 from images.models import Image, ImageCopyPolicy
+from images.services.registration import SourceReference, upload_store
 from images.services.stores import store_for_uploads
+from images.services.uploads import UploadError
 from images.templatetags.iiif_urls import grouped
 
 UPLOAD_KEY = "upload"
 
 
 class ImageForm(forms.ModelForm[Image]):
-    """Where `upload` is given, store and key stand for it until the admin has kept the file."""
+    """Where `upload` is given, store and key stand for it; `kept` is where it lies once everything is valid."""
+
+    kept: SourceReference | None = None
 
     upload = forms.FileField(
         label=_("Upload"),
@@ -60,6 +65,17 @@ class ImageForm(forms.ModelForm[Image]):
             "max_area",
             "information",
         ]
+
+    def full_clean(self) -> None:
+        """Keeps the upload at the end, so that the form can say that there is no room for it, and loses nothing."""
+        super().full_clean()
+        upload = self.cleaned_data.get("upload") if self.is_bound and not self.errors else None
+        if upload is None:
+            return
+        try:
+            self.kept = upload_store(upload.chunks(), upload.name or "")
+        except (UploadError, OSError) as error:
+            self.add_error("upload", keeping_problem(error))
 
     def clean_upload(self) -> UploadedFile[bytes] | None:
         upload: UploadedFile[bytes] | None = self.cleaned_data.get("upload")

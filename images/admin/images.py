@@ -1,4 +1,4 @@
-"""The curators' pages for images and collections."""
+"""The curators' pages for images."""
 
 from itertools import islice
 from typing import Any
@@ -15,19 +15,19 @@ from django.utils.translation import gettext_lazy as _
 
 from images.admin.actions import IMAGE_ACTIONS
 from images.admin.adding import add_many_response, add_one_response, list_store_response
+from images.admin.cached import cached_response
 from images.admin.checking import check_response
 from images.admin.columns import ImageColumns
 from images.admin.filters import SourceFormatFilter
 from images.admin.forms import ImageForm
 from images.admin.inspection import explain_response, inspection_context
 from images.iiif.identifiers import encode_identifier
-from images.models import Collection, Image, ImageState, ServiceCopy, ServiceCopyState, Tiling
+from images.models import Image, ImageState, ServiceCopy, ServiceCopyState, Tiling
 from images.selectors.images import forget_served_image
-from images.selectors.paging import KeysFirstPaginator, count_images
+from images.selectors.paging import KeysFirstPaginator
 from images.selectors.searching import narrow_images
 from images.services.audit import image_note_action
-from images.services.collections import collection_delete, collection_save
-from images.services.registration import image_reingest, image_save, upload_discard, upload_store
+from images.services.registration import image_reingest, image_save, upload_discard
 
 _NARROWING_WORDS = 2
 """Of a search: each is asked for beside; further ones are looked for in what these leave."""
@@ -123,7 +123,7 @@ class TilingInline(admin.StackedInline[Tiling, Image]):
 @admin.register(Image)
 class ImageAdmin(ImageColumns, admin.ModelAdmin[Image]):
     form = ImageForm
-    list_display = ("thumbnail", "name", "badge", "facts", "modified_short")
+    list_display = ("thumbnail", "name", "badge", "facts", "cached", "modified_short")
     list_display_links = ("name",)
     list_filter = (
         "state",
@@ -206,6 +206,7 @@ class ImageAdmin(ImageColumns, admin.ModelAdmin[Image]):
             path("add-many/", wrap(self.add_many_view), name="images_image_add_many"),
             path("add-many/one/", wrap(self.add_one_view), name="images_image_add_one"),
             path("add-many/store.json", wrap(self.list_store_view), name="images_image_list_store"),
+            path("cached.json", wrap(self.cached_view), name="images_image_cached"),
             path("<path:object_id>/check/", wrap(self.check_view), name="images_image_check"),
             path("<path:object_id>/reingest/", wrap(self.reingest_view), name="images_image_reingest"),
             path("<path:object_id>/explain.json", wrap(self.explain_view), name="images_image_explain"),
@@ -234,6 +235,11 @@ class ImageAdmin(ImageColumns, admin.ModelAdmin[Image]):
     def list_store_view(self, request: HttpRequest) -> HttpResponse:
         self._require_add(request)
         return list_store_response(request)
+
+    def cached_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return cached_response(request)
 
     def _require_add(self, request: HttpRequest) -> None:
         if not self.has_add_permission(request):
@@ -287,34 +293,13 @@ class ImageAdmin(ImageColumns, admin.ModelAdmin[Image]):
 
     def save_model(self, _request: HttpRequest, obj: Image, form: Any, _change: bool) -> None:  # noqa: FBT001
         forget_served_image(form.initial.get("identifier", obj.identifier))
-        upload = form.cleaned_data.get("upload")
-        if upload is None:
+        reference = form.kept
+        if reference is None:
             image_save(obj, set(form.changed_data))
             return
-        reference = upload_store(upload.chunks(), upload.name or "")
         obj.store, obj.key, obj.url = reference.store, reference.key, ""
         try:
             image_save(obj, {*form.changed_data, "store", "key", "url"} - {"upload"})
         except Exception:
             upload_discard(reference)
             raise
-
-
-@admin.register(Collection)
-class CollectionAdmin(admin.ModelAdmin[Collection]):
-    list_display = ("name", "label", "service_copy_policy", "image_count")
-    list_filter = ("service_copy_policy",)
-    search_fields = ("name", "label")
-
-    def save_model(self, _request: HttpRequest, obj: Collection, form: Any, _change: bool) -> None:  # noqa: FBT001
-        collection_save(obj, form.changed_data)
-
-    def delete_model(self, _request: HttpRequest, obj: Collection) -> None:
-        collection_delete(obj)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Collection]:
-        return super().get_queryset(request).annotate(counted_images=count_images("collection"))
-
-    @admin.display(description=_("images"), ordering="counted_images")
-    def image_count(self, collection: Any) -> int:
-        return int(collection.counted_images)

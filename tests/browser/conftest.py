@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
-from playwright.sync_api import Browser, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, ViewportSize, expect, sync_playwright
 
 from tests.browser import pictures
 from tests.browser.visits import Visit
@@ -20,6 +20,8 @@ WINDOW: ViewportSize = {"width": 1280, "height": 800}
 WAIT_MILLISECONDS = 45_000
 FILLERS = 46
 """Small pictures, so that the gallery has two pages."""
+
+expect.set_options(timeout=WAIT_MILLISECONDS)
 
 Visitor = Callable[..., Visit]
 
