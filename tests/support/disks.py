@@ -56,7 +56,7 @@ def _linked_disk(folder: Path, options: str) -> Iterator[None]:
 
 
 class SmallDisk:
-    """`fill_bytes`, or `fill_inodes`, to the last one; `free` takes that back."""
+    """`fill_bytes`, or `fill_inodes`, to the last one, also again; `free` takes that back."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -64,7 +64,7 @@ class SmallDisk:
 
     def fill_bytes(self) -> None:
         self._ballast.mkdir(exist_ok=True)
-        with (self._ballast / "bytes").open("wb", buffering=0) as file:
+        with (self._ballast / "bytes").open("ab", buffering=0) as file:
             _until_full(lambda: file.write(_PIECE))
         assert os.statvfs(self.folder).f_bavail == 0
 
