@@ -5,7 +5,7 @@ Screenshots of each page, wide and narrow, are left in the test's folder (`--bas
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,24 @@ for image in Image.objects.filter(state="pending"):
 for job in Job.objects.filter(state="pending"):
     job_run(job.pk)
 """
+
+RECORDS, WANTED = 50_000, 31_415
+FILL = f"""
+from images.models import Image, ImageState, Store
+from images.services.ingest import image_ingest
+store = Store.objects.get(name="sources")
+for first in range(0, {RECORDS}, 5000):
+    Image.objects.bulk_create(
+        Image(identifier=f"shelf/{{number:05}}", label=f"Sheet {{number:05}}", store=store, key="filler/07.png",
+              state=ImageState.PENDING if number == {WANTED} else ImageState.READY, version=1, width=60, height=40)
+        for number in range(first, first + 5000)
+    )
+image_ingest(Image.objects.get(state="pending", identifier="shelf/{WANTED}").pk)
+print(Image.objects.filter(identifier__startswith="shelf/").count())
+"""
+TAKEN = "performance.getEntriesByType('navigation')[0].duration"
+"""Milliseconds from the press of the key until the page is there."""
+TIMES, MUCH = 5, 5
 
 
 @pytest.fixture(name="origin", scope="module")
@@ -87,6 +105,14 @@ def table(path: Path) -> Path:
             source = "" if number in WRONG else f"filler/{number % 40:02}.png"
             writer.writerow([f"plates/{number:04}", source, f"Plate {number}"])
     return path
+
+
+def open_failed(visit: Visit, text: str) -> Page:
+    page = visit.open(f"/admin/images/image/?q={text}")
+    expect(page.locator("#result_list .image-error")).to_contain_text("This is a text file, not an image.")
+    page.locator("#result_list .field-name a, #result_list th a").filter(has_text=text).first.click()
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+    return page
 
 
 def open_image(visit: Visit, text: str) -> Page:
@@ -167,6 +193,45 @@ def test_a_web_address_is_limited_replaced_and_purged(
     page = visit.open("/admin/cache/")
     expect(page.get_by_role("img", name="Hit ratio")).to_be_visible()
     shoot(page, tmp_path, "cache")
+    visit.assert_clean()
+
+
+def test_a_source_that_failed_is_corrected_and_tried_again(
+    curator: Page, visit: Visit, server: ProductServer, origin: Origin, tmp_path: Path
+) -> None:
+    letter = b"Dear colleague, attached please find the scan.\n" * 9
+    for name in ("corrected", "replaced"):
+        origin.put(f"museum/{name}.png", letter, "image/png")
+    page = visit.open("/admin/images/image/add-many/")
+    page.get_by_label("Beginning of the identifiers").fill("failed/")
+    page.get_by_label("One in each line").fill(
+        "\n".join(map(origin.url, ("museum/corrected.png", "museum/replaced.png")))
+    )
+    page.get_by_role("button", name="Add", exact=True).click()
+    rows = page.locator("#adding-rows tr")
+    expect(rows.nth(1)).to_have_attribute("data-state", "reading")
+    expect(rows.nth(0)).to_have_attribute("data-state", "reading")
+    work(server)
+    for row in (rows.nth(0), rows.nth(1)):
+        expect(row).to_have_attribute("data-state", "failed")
+
+    origin.put("museum/corrected.png", png((10, 200, 10)), "image/png")
+    page = open_failed(visit, "failed/corrected.png")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".messagelist")).to_contain_text("The source is being read again.")
+    work(server)
+    assert pixel(server, "failed%2Fcorrected.png")[1] > 150
+
+    page = open_failed(visit, "failed/replaced.png")
+    shoot(page, tmp_path, "failed")
+    (tmp_path / "blue.png").write_bytes(png((10, 10, 200)))
+    page.get_by_label("Upload").set_input_files(tmp_path / "blue.png")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".success")).to_be_visible()
+    work(server)
+    assert pixel(server, "failed%2Freplaced.png")[2] > 150
+    page = visit.open("/admin/images/image/?q=failed/")
+    expect(page.locator("#result_list .image-state-ready")).to_have_count(2)
     visit.assert_clean()
 
 
@@ -254,6 +319,35 @@ def test_a_batch_is_followed_without_a_script(visitor: Visitor, server: ProductS
     expect(page.locator("[data-fact=pending]")).to_have_text("1")
     work(server)
     expect(page.locator("[data-fact=ready]")).to_have_text("1")
+
+
+def test_one_image_is_found_among_fifty_thousand(
+    curator: Page, visit: Visit, server: ProductServer, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    assert server.manage("shell", "-c", FILL).stdout.split()[-1] == str(RECORDS)
+    taken: dict[str, list[float]] = {"nothing": [], "admin": [], "gallery": []}
+    for _time in range(TIMES):
+        page = visit.open("/admin/images/image/?q=nowhere")
+        taken["nothing"].append(page.evaluate(TAKEN))
+        expect(page.locator("#result_list tbody tr")).to_have_count(0)
+        page.locator("#searchbar").fill(str(WANTED))
+        page.locator("#searchbar").press("Enter")
+        expect(page.locator("#result_list tbody tr")).to_have_count(1)
+        expect(page.locator("#result_list tbody tr")).to_contain_text(f"shelf/{WANTED}")
+        taken["admin"].append(page.evaluate(TAKEN))
+        page = visit.open("/?q=nowhere")
+        page.locator("#q").fill(f"sheet {WANTED}")
+        page.locator("#q").press("Enter")
+        expect(page.locator(".cards > li")).to_have_count(1)
+        expect(page.locator(".cards > li")).to_contain_text(f"Sheet {WANTED}")
+        taken["gallery"].append(page.evaluate(TAKEN))
+    shoot(page, tmp_path, "found")
+    least = {name: min(each) for name, each in taken.items()}
+    record_property("milliseconds", least)
+    print("milliseconds until the page is there:", least)  # noqa: T201 - shown where it fails, and with -s
+    assert least["nothing"] > 0
+    assert max(least["admin"], least["gallery"]) < least["nothing"] * MUCH, least
+    visit.assert_clean()
 
 
 def png(colour: tuple[int, int, int]) -> bytes:
