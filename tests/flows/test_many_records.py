@@ -135,6 +135,7 @@ def test_far_pages_of_a_collection_read_an_index_alone(client: Client, places: d
         if connection.vendor == "postgresql":
             cursor.execute("SET LOCAL enable_seqscan = off")  # of so few rows; the others are in no index
             cursor.execute("SET LOCAL enable_bitmapscan = off")
+            cursor.execute("SET LOCAL enable_sort = off")
         cursor.execute(("EXPLAIN QUERY PLAN " if connection.vendor == "sqlite" else "EXPLAIN ") + statements[0])
         plan = " ".join(str(row[-1]) for row in cursor.fetchall())
     wanted = "USING COVERING INDEX" if connection.vendor == "sqlite" else "Index Only Scan using"

@@ -116,7 +116,8 @@ class TestNamedQueries:
     ) -> None:
         template = "collection=p1&metadata.Shelfmark=p2&order=metadata.Page desc"
         NamedQuery.objects.create(name="book", label="The book {2} in {1}", template=template)
-        has_search_index(connection)  # asked of the database once a process
+        if connection.vendor == "sqlite":
+            has_search_index(connection)  # asked of the database once a process
         with django_assert_max_num_queries(7):
             manifest = ask(client, "/iiif/presentation/3/query/book/maps/%C3%84%201")
         assert manifest["label"] == {"none": ["The book Ä 1 in maps"]}
