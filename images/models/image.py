@@ -150,7 +150,8 @@ class Image(models.Model):
             models.Index(fields=["store", "-created", "-id"], name="image_by_store"),
             models.Index(fields=["source_format", "-created", "-id"], name="image_by_format"),
             models.Index(  # with all that says which of them are shown, so that far pages read nothing else
-                fields=["collection", "identifier", "version", "width", "error_code", "id"], name="image_in_collection"
+                fields=["collection", "identifier", "state", "version", "width", "error_code", "id"],
+                name="image_in_collection",
             ),
             models.Index(fields=["modified", "id"], name="image_by_modified"),
             models.Index(fields=["label", "id"], name="image_by_label"),

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from images.iiif.capabilities import Capabilities
 from images.iiif.geometry import Size
-from images.models import Collection, Image
+from images.models import Collection, Image, ImageState, Tiling
 from images.selectors.gallery import ImageCard, image_card
 from images.selectors.images import ServedImage, image_limits, metadata_pairs
 from images.selectors.paging import count_by, count_long
@@ -52,7 +52,7 @@ def presented(served: ServedImage) -> PresentedImage:
 def public_images() -> QuerySet[Image]:
     """Images that have pictures to show."""
     images = Image.objects.select_related("profile", "collection__profile")
-    return images.filter(_SHOWN, tiling__isnull=False)
+    return images.filter(_SHOWN, _has_tiling())
 
 
 def get_collection(name: str) -> Collection:
@@ -75,7 +75,12 @@ def list_collection(collection: Collection, start: int, length: int) -> tuple[Pr
 
 def _shown_in(collection: Collection) -> QuerySet[Image]:
     """Found by an index that has it all: on the way to a far page no row is read."""
-    return Image.objects.filter(_SHOWN, collection=collection).order_by("identifier")
+    return Image.objects.filter(_SHOWN, _has_tiling(), collection=collection).order_by("identifier")
+
+
+def _has_tiling() -> Q:
+    """What is ready has one, so only the others are looked for in a second table."""
+    return Q(state=ImageState.READY) | Exists(Tiling.objects.filter(image=OuterRef("pk")))
 
 
 @dataclass(frozen=True, slots=True)

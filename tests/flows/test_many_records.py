@@ -126,10 +126,11 @@ def test_lists_with_many_records(admin_client: Client, places: dict[str, Any]) -
             assert not [query for query in queries if _sorts_all(query)], page
 
 
-def test_far_pages_of_a_collection_read_an_index_alone(client: Client, places: dict[str, Any]) -> None:
+@pytest.mark.parametrize("page", ["/iiif/presentation/3/collection/maps/pages/9", "/collections/maps?page=9"])
+def test_far_pages_of_a_collection_read_an_index_alone(client: Client, places: dict[str, Any], page: str) -> None:
     _fill(0, 2000, places)
     with connection.cursor() as cursor, CaptureQueriesContext(connection) as captured:
-        assert client.get("/iiif/presentation/3/collection/maps/pages/9").status_code == 200
+        assert client.get(page).status_code == 200
         statements = [query["sql"] for query in captured.captured_queries if "OFFSET" in query["sql"]]
         assert len(statements) == 1
         if connection.vendor == "postgresql":
@@ -142,6 +143,18 @@ def test_far_pages_of_a_collection_read_an_index_alone(client: Client, places: d
     assert f"{wanted} image_in_collection" in plan
     assert "Sort" not in plan
     assert "TEMP B-TREE" not in plan
+
+
+def test_what_is_not_ready_is_listed_and_counted_while_it_has_a_tiling(
+    client: Client, places: dict[str, Any], settings: Any
+) -> None:
+    settings.IIIF_PRESENTATION_PAGE_SIZE = 1
+    _fill(0, 6, places)
+    Image.objects.filter(identifier__in=["set/item-1", "set/item-3"]).update(state=ImageState.FAILED)
+    Tiling.objects.filter(image__identifier="set/item-3").delete()
+    assert client.get("/iiif/presentation/2/collection/maps").json()["total"] == 2
+    pages = [client.get(f"/iiif/presentation/2/collection/maps/pages/{number}").json() for number in (1, 2)]
+    assert [[manifest["label"] for manifest in page["manifests"]] for page in pages] == [["Plate 1"], ["Plate 5"]]
 
 
 def test_pages_hold_each_record_once(admin_client: Client, places: dict[str, Any]) -> None:
