@@ -119,6 +119,14 @@ class ImagesConf:
         return int(settings.IIIF_MANIFEST_MAX_IMAGES)
 
     @property
+    def query_max_images(self) -> int:
+        return int(settings.IIIF_QUERY_MAX_IMAGES)
+
+    @property
+    def queries_per_minute(self) -> int:
+        return int(settings.IIIF_QUERIES_PER_MINUTE)
+
+    @property
     def passes_through(self) -> bool:
         return bool(settings.IIIF_PASS_THROUGH)
 

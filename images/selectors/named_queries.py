@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from django.core.cache import cache
 from django.db import connection, connections
@@ -25,7 +25,7 @@ _SURROGATES = range(0xD800, 0xE000)
 
 
 class TooManyImagesError(ValueError):
-    """A set has more images than one manifest may show; the message says how many may be."""
+    """A set has more images than are shown; the message says how many may be."""
 
 
 class QueryNotFoundError(LookupError):
@@ -40,18 +40,32 @@ def get_named_query(name: str) -> NamedQuery:
     return query
 
 
-def list_query(template: QueryTemplate, arguments: Sequence[str], limit: int) -> tuple[PresentedImage, ...]:
-    """The images of a named query in its order.
+def find_query(
+    template: QueryTemplate, arguments: Sequence[str], limit: int, admit: Callable[[], None] = lambda: None
+) -> list[int]:
+    """The keys of the images of a named query in its order; `admit` is called before they are looked for anew.
 
-    Raises QueryArgumentsError, and TooManyImagesError for more than `limit`.
+    Raises QueryArgumentsError, TooManyImagesError for more than `limit`, and what `admit` raises.
     """
-    keys = _kept_keys(template.resolve(arguments), limit)
+    conditions = template.resolve(arguments)
+    changed = Image.objects.aggregate(last=Max("modified"))["last"]
+    activity = Activity.objects.aggregate(last=Max("pk"))["last"]
+    facts = [changed, activity, limit, *map(repr, conditions), *map(repr, template.orders)]
+    name = f"iiif:query:{hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()}"
+    keys: list[int] | None = cache.get(name)
+    if keys is None:
+        admit()
+        keys = _in_order(find_keys(conditions, limit), template.orders, limit)
+        cache.set(name, keys, KEPT_SECONDS)
     if len(keys) > limit:
-        raise TooManyImagesError(f"More than {limit} images belong to this set; a manifest shows {limit} at most.")
-    found = list(public_images().filter(pk__in=keys).order_by("identifier")) if keys else []
-    for order in reversed(template.orders):
-        found.sort(key=lambda image, order=order: natural_key(_value(image, order)), reverse=order.is_descending)  # type: ignore[misc]
-    return all_presented(found)
+        raise TooManyImagesError(f"More than {limit} images belong to this set; {limit} at most are shown.")
+    return keys
+
+
+def list_images(keys: Sequence[int]) -> tuple[PresentedImage, ...]:
+    """In the order of the keys; without those that are no longer shown."""
+    images = {image.pk: image for image in public_images().filter(pk__in=keys)} if keys else {}
+    return all_presented(images[key] for key in keys if key in images)
 
 
 def find_keys(conditions: Sequence[Condition], limit: int) -> list[int]:
@@ -62,15 +76,15 @@ def find_keys(conditions: Sequence[Condition], limit: int) -> list[int]:
     return list(images.order_by().values_list("pk", flat=True)[: limit + 1])
 
 
-def _kept_keys(conditions: Sequence[Condition], limit: int) -> list[int]:
-    changed = Image.objects.aggregate(last=Max("modified"))["last"]
-    facts = [changed, Activity.objects.aggregate(last=Max("pk"))["last"], limit, *map(repr, conditions)]
-    name = f"iiif:query:{hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()}"
-    kept = cache.get(name)
-    if kept is None:
-        kept = find_keys(conditions, limit)
-        cache.set(name, kept, KEPT_SECONDS)
-    return list(kept)
+def _in_order(keys: list[int], orders: Sequence[Order], limit: int) -> list[int]:
+    """Those of too many stay as they are."""
+    if not 1 < len(keys) <= limit:
+        return keys
+    fields = {"metadata" if order.field.startswith(METADATA) else order.field for order in orders}
+    found = list(Image.objects.filter(pk__in=keys).order_by("identifier").only("identifier", *fields))
+    for order in reversed(orders):
+        found.sort(key=lambda image, order=order: natural_key(_value(image, order)), reverse=order.is_descending)  # type: ignore[misc]
+    return [image.pk for image in found]
 
 
 def _condition(condition: Condition) -> Q:

@@ -80,7 +80,7 @@ def _shown_in(collection: Collection) -> QuerySet[Image]:
 
 def _has_tiling() -> Q:
     """What is ready has one, so only the others are looked for in a second table."""
-    return Q(state=ImageState.READY) | Exists(Tiling.objects.filter(image=OuterRef("pk")))
+    return Q(state=ImageState.READY) | Q(Exists(Tiling.objects.filter(image=OuterRef("pk"))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,13 @@ from images.iiif.scaling import fit
 from images.iiif.version import ApiVersion
 from images.models import Collection
 from images.selectors.activities import count_activities, find_activities
-from images.selectors.named_queries import QueryNotFoundError, TooManyImagesError, get_named_query, list_query
+from images.selectors.named_queries import (
+    QueryNotFoundError,
+    TooManyImagesError,
+    find_query,
+    get_named_query,
+    list_images,
+)
 from images.selectors.presentation import (
     CollectionNotFoundError,
     PresentedImage,
@@ -39,6 +45,7 @@ from images.selectors.presentation import (
 from images.services.self_registration import get_or_register_image
 from images.views.errors import SERVED_ERRORS, error_response, exception_response
 from images.views.iiif import options_response, service_root, service_uri
+from images.views.query_rate import QueryRateError, admission
 
 THUMBNAIL = Size(400, 400)
 _METHODS = ("GET", "HEAD", "OPTIONS")
@@ -69,6 +76,10 @@ def _answering(view: View) -> View:
             return _with_cors(error_response(404, "not_found", str(error)))
         except QueryArgumentsError as error:
             return _with_cors(error_response(400, "malformed_arguments", str(error)))
+        except QueryRateError as error:
+            response = error_response(429, "too_many_requests", str(error), retry_after=error.seconds)
+            response["Cache-Control"] = "no-store"
+            return _with_cors(response)
         except TooManyImagesError as error:
             return _with_cors(error_response(400, "limit_exceeded", str(error)))
         except (*SERVED_ERRORS, DatabaseError) as error:
@@ -94,24 +105,37 @@ def manifest_view(request: HttpRequest, version: str, identifier: str) -> HttpRe
 
 @_answering
 def query_view(request: HttpRequest, version: str, name: str, arguments: str) -> HttpResponse:
-    """The manifest of the images that a named query finds."""
+    """The manifest of the images that a named query finds; of many a collection of manifests, `…/pages/{number}`."""
     query = get_named_query(name)
-    given = [part for part in arguments.split("/") if part]
     template = parse_query_template(query.template)
-    images = list_query(template, given, conf.manifest_max_images)
-    if not images:
+    given, number = _query_page([part for part in arguments.split("/") if part], template.arity)
+    keys, length = find_query(template, given, conf.query_max_images, admission(request)), conf.manifest_max_images
+    if not keys:
         raise QueryNotFoundError(f"No image belongs to the set {'/'.join([name, *given])!r}.")
     label = query.label
-    for number, argument in enumerate(given, 1):
-        label = label.replace(f"{{{number}}}", argument)
+    for position, argument in enumerate(given, 1):
+        label = label.replace(f"{{{position}}}", argument)
     path = "/".join(encode_identifier(part) for part in (name, *given))
-    work = Work(
-        manifest_uri=f"{service_root(request, f'/iiif/presentation/{version}/')}query/{path}",
-        page_uri=service_root(request, "/"),
-        facts=Facts(label),
-        canvases=tuple(_canvas(request, image) for image in images),
+    uri = f"{service_root(request, f'/iiif/presentation/{version}/')}query/{path}"
+    pages, page = _pages(len(keys), length), _page(number, len(keys), length)
+    labels = [f"{label} ({position} / {pages})" for position in range(1, pages + 1)] if pages > 1 else [label]
+    if pages > 1 and not number:
+        members = tuple(Member(f"{uri}/pages/{position}", each) for position, each in enumerate(labels, 1))
+        return _listing_response(request, version, Listing(uri, label, pages, members), is_page=False)
+    canvases = tuple(_canvas(request, image) for image in list_images(keys[(page - 1) * length : page * length]))
+    if not canvases:
+        raise QueryNotFoundError(f"No image belongs to the set {'/'.join([name, *given])!r} any more.")
+    manifest_uri = f"{uri}/pages/{page}" if pages > 1 else uri
+    return _work_response(
+        request, version, Work(manifest_uri, service_root(request, "/"), Facts(labels[page - 1]), canvases)
     )
-    return _work_response(request, version, work)
+
+
+def _query_page(given: list[str], arity: int) -> tuple[list[str], str]:
+    """The arguments, and the number of the page behind them, if there is one."""
+    if len(given) == arity + 2 and given[-2] == "pages" and given[-1].isascii() and given[-1].isdecimal():
+        return given[:-2], given[-1]
+    return given, ""
 
 
 @_answering

@@ -11,7 +11,7 @@ from django.utils import timezone
 from images.iiif.queries import Condition, QueryArgumentsError, parse_query_template
 from images.indexes.description import Level, SourceDescription, SourceFormat
 from images.models import Image, Store, Tiling
-from images.selectors.named_queries import TooManyImagesError, find_keys, list_query
+from images.selectors.named_queries import TooManyImagesError, find_keys, find_query
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
@@ -60,10 +60,10 @@ def test_beginnings(store: Store, beginning: str) -> None:
 def test_everything_is_no_argument(store: Store) -> None:
     template = parse_query_template("identifier=p1")
     with pytest.raises(QueryArgumentsError, match="not alone"):
-        list_query(template, ["*"], 10)
+        find_query(template, ["*"], 10)
     _fill(store, [[]] * 3)
     with pytest.raises(TooManyImagesError, match="2 at most"):
-        list_query(template, ["set/*"], 2)
+        find_query(template, ["set/*"], 2)
 
 
 def test_a_set_is_looked_for_once_until_a_record_changes(store: Store) -> None:
@@ -72,7 +72,7 @@ def test_a_set_is_looked_for_once_until_a_record_changes(store: Store) -> None:
 
     def ask() -> tuple[int, bool]:
         with CaptureQueriesContext(connection) as captured:
-            found = len(list_query(template, ["7"], 10))
+            found = len(find_query(template, ["7"], 10))
         return found, any("json_each" in query["sql"] or "@>" in query["sql"] for query in captured.captured_queries)
 
     assert ask() == (1, True)

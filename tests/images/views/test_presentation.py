@@ -1,13 +1,16 @@
 """Collections, named queries and the feed of changes, as clients ask for them."""
 
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from images.models import Activity, Collection, Image, ImageState, NamedQuery
 from images.selectors.searching import has_search_index
@@ -118,7 +121,7 @@ class TestNamedQueries:
         NamedQuery.objects.create(name="book", label="The book {2} in {1}", template=template)
         if connection.vendor == "sqlite":
             has_search_index(connection)  # asked of the database once a process
-        with django_assert_max_num_queries(7):
+        with django_assert_max_num_queries(8):
             manifest = ask(client, "/iiif/presentation/3/query/book/maps/%C3%84%201")
         assert manifest["label"] == {"none": ["The book Ä 1 in maps"]}
         assert [canvas["label"]["none"] for canvas in manifest["items"]] == [["Map 10"], ["Map 2"], ["Map 1"]]
@@ -138,8 +141,61 @@ class TestNamedQueries:
         ask(client, "/iiif/presentation/3/query/of/a/b", 400)
         ask(client, "/iiif/presentation/3/query/of/nothing", 404)
         ask(client, "/iiif/presentation/3/query/nothing/maps", 404)
-        settings.IIIF_MANIFEST_MAX_IMAGES = 2
+        settings.IIIF_QUERY_MAX_IMAGES = 2
         assert "2 at most" in ask(client, "/iiif/presentation/3/query/of/maps", 400)["detail"]
+
+    @pytest.mark.usefixtures("maps")
+    @pytest.mark.parametrize("version", [2, 3])
+    def test_a_large_set_is_a_collection_of_manifests(self, client: Client, settings: Any, version: int) -> None:
+        settings.IIIF_MANIFEST_MAX_IMAGES = 2
+        NamedQuery.objects.create(name="of", label="Of {1}", template="collection=p1&order=metadata.Page desc")
+        uri = f"{ROOT}/{version}/query/of/maps"
+        collection = ask(client, uri)
+        members = collection["items"] if version == 3 else collection["manifests"]
+        assert [member.get("id") or member["@id"] for member in members] == [f"{uri}/pages/1", f"{uri}/pages/2"]
+        labels = []
+        for number in (1, 2):
+            page = ask(client, f"{uri}/pages/{number}")
+            assert (page.get("id") or page["@id"]) == f"{uri}/pages/{number}"
+            canvases = page["items"] if version == 3 else page["sequences"][0]["canvases"]
+            labels.append([canvas["label"]["none"][0] if version == 3 else canvas["label"] for canvas in canvases])
+        assert labels == [["Map 10", "Map 2"], ["Map 1"]]
+        for wrong in ("0", "3", "9" * 30):
+            ask(client, f"{uri}/pages/{wrong}", 404)
+        ask(client, f"{uri}/pages/first", 400)
+
+    def test_arguments_may_be_called_like_pages(self, client: Client, register: Register) -> None:
+        register("a", label="2", rights="https://rights.example/", metadata=[{"label": "Kind", "value": "pages"}])
+        NamedQuery.objects.create(name="of", label="Of", template="metadata.Kind=p1&label=p2")
+        assert ask(client, "/iiif/presentation/3/query/of/pages/2")["id"] == f"{ROOT}/3/query/of/pages/2"
+
+    @pytest.mark.usefixtures("maps")
+    def test_an_address_has_so_many_sets_looked_for_a_minute(
+        self, client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.IIIF_QUERIES_PER_MINUTE = 2
+        cache.clear()
+        now = [1_000_050.0]
+        monkeypatch.setattr("images.views.query_rate.time", lambda: now[0])
+        NamedQuery.objects.create(name="of", label="Of", template="identifier=p1")
+        ask(client, "/iiif/presentation/3/query/of/letter")
+        ask(client, "/iiif/presentation/3/query/of/none", 404)
+        refused = client.get("/iiif/presentation/3/query/of/map*")
+        assert (refused.status_code, refused.json()["error"]) == (429, "too_many_requests")
+        assert (refused["Retry-After"], refused["Cache-Control"]) == ("30", "no-store")
+        ask(client, "/iiif/presentation/3/query/of/letter")
+        other = client.get("/iiif/presentation/3/query/of/map*", REMOTE_ADDR="192.0.2.1")
+        assert other.status_code == 200
+        now[0] += 30
+        ask(client, "/iiif/presentation/3/query/of/map*")
+
+    @pytest.mark.usefixtures("maps")
+    def test_while_the_cache_is_away_nobody_waits(self, client: Client, settings: Any, monkeypatch: Any) -> None:
+        settings.IIIF_QUERIES_PER_MINUTE = 1
+        monkeypatch.setattr("images.views.query_rate.cache.incr", Mock(side_effect=RedisConnectionError))
+        NamedQuery.objects.create(name="of", label="Of", template="identifier=p1")
+        for name in ("letter", "map*"):
+            ask(client, f"/iiif/presentation/3/query/of/{name}")
 
     def test_a_template_is_checked_when_it_is_saved(self) -> None:
         with pytest.raises(ValidationError, match="no field"):
