@@ -70,7 +70,10 @@ class ImageColumns:
 
     @admin.display(description=_("source"), ordering="width")
     def facts(self, image: Image) -> str:
-        """Size, format and bytes of the source, where it lies, and its service copy, one below the other."""
+        """Size, format and bytes of the source, where it lies, its service copy and what is kept, one below the other.
+
+        The page fills in what is kept, see `images.admin.cached`.
+        """
         byte_size = filesizeformat(image.source_byte_size) if image.source_byte_size else ""
         copy = self.copy_facts(image)
         lines = [
@@ -78,13 +81,9 @@ class ImageColumns:
             " · ".join(filter(None, (format_name(image.source_format), byte_size))),
             " · ".join(filter(None, (_place(image), str(image.collection or "")))),
             "" if copy == "—" else format_html("{}: {}", _("copy"), copy),
+            format_html('{}: <span class="image-fact" data-cached="{}">—</span>', _("in the cache"), image.pk),
         ]
         return format_html_join("", '<span class="image-line">{}</span>', ((line,) for line in lines if line))
-
-    @admin.display(description=_("in the cache"))
-    def cached(self, image: Image) -> str:
-        """Filled in by the page, see `images.admin.cached`."""
-        return format_html('<span class="image-fact" data-cached="{}">—</span>', image.pk)
 
     @admin.display(description=_("modified"), ordering="modified")
     def modified_short(self, image: Image) -> str:

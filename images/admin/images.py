@@ -123,7 +123,7 @@ class TilingInline(admin.StackedInline[Tiling, Image]):
 @admin.register(Image)
 class ImageAdmin(ImageColumns, admin.ModelAdmin[Image]):
     form = ImageForm
-    list_display = ("thumbnail", "name", "badge", "facts", "cached", "modified_short")
+    list_display = ("thumbnail", "name", "badge", "facts", "modified_short")
     list_display_links = ("name",)
     list_filter = (
         "state",

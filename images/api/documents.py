@@ -5,17 +5,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import translation
-from django.views.decorators.http import require_safe
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import AllowAny
+from rest_framework.renderers import TemplateHTMLRenderer
 from rest_framework.request import Request
+from rest_framework.views import APIView
 
 from images.api.problems import MEDIA_TYPE
 from images.api.reference import Reference
@@ -64,20 +65,25 @@ def _reference() -> Reference:
         return Reference(SchemaGenerator().get_schema(request=None, public=True))  # type: ignore[no-untyped-call]
 
 
-@require_safe
-def docs_view(request: HttpRequest) -> HttpResponse:
+class DocsView(APIView):
     """The description as a page that needs no script."""
-    reference = _reference()
-    return render(
-        request,
-        "api/docs.html",
-        {
-            "tags": reference.tags(),
-            "objects": reference.objects(),
-            "server": request.build_absolute_uri("/").rstrip("/"),
-            "language": settings.LANGUAGE_CODE,
-        },
-    )
+
+    permission_classes = (AllowAny,)
+    renderer_classes = (TemplateHTMLRenderer,)
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> HttpResponse:
+        reference = _reference()
+        return render(
+            request,
+            "api/docs.html",
+            {
+                "tags": reference.tags(),
+                "objects": reference.objects(),
+                "server": request.build_absolute_uri("/").rstrip("/"),
+                "language": settings.LANGUAGE_CODE,
+            },
+        )
 
 
 def add_problems(result: dict[str, Any], **_arguments: Any) -> dict[str, Any]:

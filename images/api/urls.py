@@ -60,6 +60,6 @@ urlpatterns = [
     path("stores/<slug:name>/test/", store_actions.StoreTestView.as_view(), name="api-store-test"),
     path("stores/<slug:name>/objects/", store_actions.StoreObjectsView.as_view(), name="api-store-objects"),
     path("schema/", documents.SchemaView.as_view(), name="api-schema"),
-    path("docs/", documents.docs_view, name="api-docs"),
+    path("docs/", documents.DocsView.as_view(), name="api-docs"),
     re_path(r"^", not_found_view),
 ]
