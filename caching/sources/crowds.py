@@ -16,7 +16,7 @@ PATIENCE_SECONDS = 2.0
 """Without the end of a read, after which nobody waits above the share of a store whose reads are quick, or not known; a
 read that failed after longer counts as a time-out."""
 
-LEAST_PATIENCE_SECONDS = 0.5
+LEAST_PATIENCE_SECONDS = 1.5
 """Also of whoever is above the share of a store while more threads wait than may for all stores."""
 
 _READS_OF_PATIENCE = 8
