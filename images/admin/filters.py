@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from images.indexes.description import SourceFormat
-from images.models import Image
+from images.models import Image, ServiceCopyState
 from images.templatetags.iiif_urls import format_name
 
 
@@ -23,3 +23,20 @@ class SourceFormatFilter(admin.SimpleListFilter):
 
     def queryset(self, _request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
         return queryset.filter(source_format=self.value()) if self.value() else queryset
+
+
+class ServiceCopyFilter(admin.SimpleListFilter):
+    """By what the service copy is, or that there is none."""
+
+    title = _("service copy")
+    parameter_name = "service_copy"
+
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, Any]]:
+        return [("none", _("None")), *ServiceCopyState.choices]
+
+    def queryset(self, _request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
+        if self.value() is None:
+            return queryset
+        if self.value() == "none":
+            return queryset.filter(service_copy__isnull=True)
+        return queryset.filter(service_copy__state=self.value())

@@ -18,11 +18,11 @@ from images.admin.adding import add_many_response, add_one_response, list_store_
 from images.admin.cached import cached_response
 from images.admin.checking import check_response
 from images.admin.columns import ImageColumns
-from images.admin.filters import SourceFormatFilter
+from images.admin.filters import ServiceCopyFilter, SourceFormatFilter
 from images.admin.forms import ImageForm
 from images.admin.inspection import explain_response, inspection_context
 from images.iiif.identifiers import encode_identifier
-from images.models import Image, ImageState, ServiceCopy, ServiceCopyState, Tiling
+from images.models import Image, ImageState, ServiceCopy, Tiling
 from images.selectors.images import forget_served_image
 from images.selectors.paging import KeysFirstPaginator
 from images.selectors.searching import narrow_images
@@ -54,23 +54,6 @@ _TECHNICAL = (
         ),
     },
 )
-
-
-class ServiceCopyFilter(admin.SimpleListFilter):
-    """By what the service copy is, or that there is none."""
-
-    title = _("service copy")
-    parameter_name = "service_copy"
-
-    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, Any]]:
-        return [("none", _("None")), *ServiceCopyState.choices]
-
-    def queryset(self, _request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        if self.value() is None:
-            return queryset
-        if self.value() == "none":
-            return queryset.filter(service_copy__isnull=True)
-        return queryset.filter(service_copy__state=self.value())
 
 
 class ImageList(ChangeList):

@@ -16,7 +16,8 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="image",
             index=models.Index(
-                fields=["collection", "identifier", "version", "width", "error_code", "id"], name="image_in_collection"
+                fields=["collection", "identifier", "state", "version", "width", "error_code", "id"],
+                name="image_in_collection",
             ),
         ),
     ]
