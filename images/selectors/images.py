@@ -26,11 +26,10 @@ from images.selectors.memo import RecordMemo
 from images.selectors.profiles import (
     ServedProfile,
     capabilities_within,
-    default_profile_as_json,
-    find_effective_profile,
     narrowed_limits,
     served_profile,
 )
+from images.selectors.record import read_record
 from images.selectors.stores import store_location, url_location
 from images.sources.location import Location
 from images.sources.stored import stored_location
@@ -147,7 +146,7 @@ def get_served_image(identifier: str) -> ServedImage:
     get_bus().listen()
     moment = _memo.moment()
     try:
-        image = ask(partial(_read_image, identifier))
+        image = ask(partial(read_record, identifier))
     except DatabaseError:
         stale = _find_stale(identifier)
         if stale is None:
@@ -169,7 +168,7 @@ def get_served_image(identifier: str) -> ServedImage:
 
 def is_served_image_current(served: ServedImage) -> bool:
     """Whether the record still says what was read of it; one query, whatever is remembered. Raises DatabaseError."""
-    image = _read_image(served.identifier)
+    image = read_record(served.identifier)
     try:
         return image is not None and _served(image) == served
     except LookupError:
@@ -195,18 +194,6 @@ def _not_found(identifier: str) -> ImageNotFoundError:
 def find_remembered_image(identifier: str) -> ServedImage | None:
     """The same without a query: None where this process has to ask again. While nothing changes, the same object."""
     return _memo.get(identifier, conf.served_image_ttl_seconds)
-
-
-def _read_image(identifier: str) -> Image | None:
-    """The record with its relations; its `profile` is the one that holds for it, be it that of another."""
-    images = Image.objects.select_related(
-        "tiling", "store", "collection", "collection__profile", "profile", "service_copy"
-    )
-    images = images.defer("tiling__index", "service_copy__index")
-    image: Any = images.annotate(default_profile=default_profile_as_json()).filter(identifier=identifier).first()
-    if image is not None:
-        image._state.fields_cache["profile"] = find_effective_profile(image, image.default_profile)  # noqa: SLF001
-    return image  # type: ignore[no-any-return]
 
 
 def _served(image: Image) -> ServedImage:

@@ -25,8 +25,11 @@ from images.sources.errors import (
     SourceStalledError,
     SourceUnreachableError,
 )
+from images.views.sparing import Sparing
 
 logger = logging.getLogger(__name__)
+
+_sparing = Sparing(every_seconds=1.0)
 
 SERVED_ERRORS = (
     *(IIIFError, ImageNotFoundError, ImageNotReadyError, RegistrationLimitError),
@@ -82,12 +85,19 @@ def exception_response(error: Exception) -> HttpResponse:
         return error_response(400, "limit_exceeded", error.detail)
     status, code = next((status, code) for kind, status, code in _STATUS if isinstance(error, kind))
     if status >= 500:
-        logger.warning("%s: %s", code, getattr(error, "technical", "") or error)
+        _log(code, str(getattr(error, "technical", "") or error))
     retry_after = None
     if status in _RETRY_STATUS:
         retry_after = getattr(error, "retry_after", 1) + random.randint(0, 4)  # noqa: S311 - jitter, no secret
     detail = _DETAILS.get(code) or getattr(error, "detail", "") or str(error)
     return error_response(status, code, detail, retry_after=retry_after)
+
+
+def _log(code: str, technical: str) -> None:
+    """A store that hangs is named once a second, however many are sent away."""
+    said, unsaid = _sparing.admits(technical) if code == "source_stalled" else (True, 0)
+    if said:
+        logger.warning("%s: %s%s", code, technical, f" ({unsaid} more since it was said last)" if unsaid else "")
 
 
 def _not_ready(error: ImageNotReadyError) -> HttpResponse:

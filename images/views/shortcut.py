@@ -34,6 +34,7 @@ from images.services.copy_answers import answering
 from images.services.planning import derivative_key, find_remembered_piece
 from images.services.producing import image_render_stored
 from images.services.rendering import image_make_tile
+from images.sources.errors import SourceUnreachableError
 from images.views.answers import ImageAnswer, image_answer
 from images.views.counting import answered_by, count_passed_on
 from images.views.errors import SERVED_ERRORS, exception_response
@@ -148,13 +149,20 @@ class Shortcut:
         if environ["REQUEST_METHOD"] == "HEAD":
             derivative = get_derivative_cache().find(answer.key)
             return None if derivative is None else _without_body(answer, derivative)
-        derivative = None if request.stored is None else image_render_stored(request.source, request.stored)
+        derivative = None
+        if request.stored is not None:
+            try:
+                derivative = image_render_stored(request.source, request.stored)
+            except SourceUnreachableError as error:
+                if answer.served.copy is not None:  # the source may answer in its place
+                    raise
+                return _failed(answer, error)
         if derivative is None:
             derivative = get_derivative_cache().find(answer.key)
         if derivative is None:
             try:
                 derivative = image_make_tile(request.source, answer.resolved, answer.key, request.stored)
-            except SERVED_ERRORS as error:  # said here, since to try again would cost as much again
+            except SERVED_ERRORS as error:
                 return _failed(answer, error)
         return None if derivative is None else _with_body(answer, derivative)
 
@@ -221,6 +229,7 @@ def _headers(answer: ImageAnswer, derivative: Derivative) -> list[tuple[str, str
 
 
 def _failed(answer: ImageAnswer, error: Exception) -> Response:
+    """Said here: to try again by Django's way would cost, and wait for, as much again."""
     said = exception_response(error)
     headers = [*said.items(), ("Content-Length", str(len(said.content)))]
     status = f"{said.status_code} {said.reason_phrase}"

@@ -53,7 +53,7 @@ def test_a_process_that_did_not_hear_of_the_deletion(
     with django_capture_on_commit_callbacks(execute=True):
         picture.delete()
     selected._memo.put("picture", served, -1)  # as where the news was missed
-    monkeypatch.setattr(selected, "_read_image", _down)
+    monkeypatch.setattr(selected, "read_record", _down)
     with pytest.raises(DatabaseError):
         get_served_image("picture")
 

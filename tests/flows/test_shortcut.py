@@ -16,13 +16,15 @@ from images.indexes.tiff.index import TiffIndex
 from images.models import CopyPolicy, Image, Tiling
 from images.selectors import indexes
 from images.selectors.images import forget_served_image
-from images.services import copy_answers, copy_policy
+from images.services import copy_answers, copy_policy, producing
 from images.services.decoding import get_runner
 from images.services.ingest import image_refresh
+from images.sources.errors import SourceStalledError
 from images.sources.files import file_etag
 from images.sources.kept import close_kept_sources
-from images.views import shortcut
+from images.views import errors, shortcut
 from images.views.shortcut import Shortcut
+from images.views.sparing import Sparing
 from tests.flows.conftest import Ingest, gradient, png_bytes
 from tests.images.indexes.tiff.jpeg import jpeg_tiff
 from tests.images.indexes.tiff.pixels import pixel_tiff
@@ -214,6 +216,29 @@ def test_what_fails_is_tried_once_and_told_alike(ways: Ways, ingest: Ingest, tmp
     long = ways.long_answer(SCANNED)
     assert (failed.status, failed.body) == (long.status, long.body)
     assert sorted(failed.headers) == sorted([*long.headers, ("Content-Length", str(len(long.body)))])
+
+
+def test_a_store_that_does_not_answer_is_asked_once_and_named_once(
+    ways: Ways, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = []
+
+    def stalled(*_arguments: Any) -> None:
+        asked.append(1)
+        raise SourceStalledError("The store does not answer.", "far away", 7)
+
+    monkeypatch.setattr(producing, "image_splice", stalled)
+    monkeypatch.setattr(errors, "_sparing", Sparing(3600.0))
+    monkeypatch.setattr("random.randint", lambda *_range: 0)
+    warm(ways, KEPT)
+    failed = [ways.short_answer(STORED) for _ in range(3)]
+    assert (len(asked), ways.passed_on) == (3, [])
+    long = ways.long_answer(STORED)
+    assert {(answer.status, answer.body) for answer in failed} == {(long.status, long.body)}
+    assert long.status.startswith("503")
+    assert sorted(failed[0].headers) == sorted([*long.headers, ("Content-Length", str(len(long.body)))])
+    assert ("Retry-After", "7") in failed[0].headers
+    assert caplog.text.count("far away") == 1
 
 
 def test_a_large_answer_is_relayed(ways: Ways, ingest: Ingest) -> None:
