@@ -15,7 +15,7 @@ from images.iiif.path import ImagePath, parse_path
 from images.services.foreseen import is_foreseen
 from images.services.offload import Offload, find_tree
 from images.views.answers import ImageAnswer
-from images.views.shortcut import Application, Environ, Response, Shortcut, split_path
+from images.views.shortcut import Application, Environ, Response, Shortcut, Turn, split_path
 
 _NOT_FOUND = "HTTP_X_OFFLOAD_MISSED"
 """Set by the web server when it asks again, since the body had just been removed."""
@@ -28,8 +28,9 @@ class OffloadingShortcut(Shortcut):
         self._publishes = "published" in conf.offload
         self._accelerates = "accel" in conf.offload
 
-    def _respond(self, environ: Environ) -> Response | None:
-        response = super()._respond(environ)
+    def _respond(self, environ: Environ, turn: Turn) -> Response | None:
+        response = super()._respond(environ, turn)
+        turn.end()
         if response is None or response.status != "200 OK" or environ["REQUEST_METHOD"] != "GET":
             return response
         request = self._understand(environ)

@@ -48,6 +48,8 @@ logger = logging.getLogger(__name__)
 _REMEMBERED = 8192
 """Requests, of 2 KB each: all tiles of a few images of 100 megapixels."""
 
+_TURN_SECONDS = 0.005
+
 _PATH = re.compile(r"/iiif/(?:([23])/)?(.*)", re.DOTALL)
 _METHODS = frozenset({"GET", "HEAD"})
 _CONDITIONS = frozenset({"HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE"})
@@ -112,6 +114,27 @@ _memo = _Memo()
 setting_changed.connect(_memo.clear, dispatch_uid="images.views.shortcut")
 
 
+class Turn:
+    """The right to be the one thread of this process that understands requests and reads tiles of local files.
+
+    Python runs one thread at a time and changes it at every read: threads that do the same at once wait for each other
+    several times in a request, and some for long. Where a disk is slow nobody waits longer than `_TURN_SECONDS`.
+    """
+
+    __slots__ = ("_has_begun",)
+
+    def __init__(self) -> None:
+        self._has_begun = _turns.acquire(timeout=_TURN_SECONDS)
+
+    def end(self) -> None:
+        if self._has_begun:
+            self._has_begun = False
+            _turns.release()
+
+
+_turns = threading.Lock()
+
+
 class Shortcut:
     """`application` is Django's; `origin_of` gives scheme and host under which a request came in.
 
@@ -126,20 +149,25 @@ class Shortcut:
         started = time.perf_counter()
         response = None
         if environ["REQUEST_METHOD"] in _METHODS and is_iiif_path(environ.get("PATH_INFO", "")):
+            turn = Turn()
             try:
-                response = self._respond(environ)
+                response = self._respond(environ, turn)
             except (*SERVED_ERRORS, SuspiciousOperation):
                 pass  # Django's way says it in words
             except Exception:
                 logger.exception("the short way failed", extra={"path": environ["PATH_INFO"][:500]})
+            finally:
+                turn.end()
         if response is None:
             return count_passed_on(self._application(environ, start_response), started)
         start_response(response.status, [*response.headers, *IIIF_HEADERS])
         get_traffic().note(response.answered, time.perf_counter() - started, response.byte_size, response.image)
         return response.body
 
-    def _respond(self, environ: Environ) -> Response | None:
+    def _respond(self, environ: Environ, turn: Turn) -> Response | None:
         request = self._understand(environ)
+        if request is None or request.stored is None or request.source.location.kind != "filesystem":
+            turn.end()
         if request is None or not _RARE_CONDITIONS.isdisjoint(environ):
             return None
         answer = request.answer
@@ -157,6 +185,7 @@ class Shortcut:
                 if answer.served.copy is not None:  # the source may answer in its place
                     raise
                 return _failed(answer, error)
+        turn.end()
         if derivative is None:
             derivative = get_derivative_cache().find(answer.key)
         if derivative is None:

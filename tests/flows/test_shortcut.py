@@ -1,7 +1,9 @@
 """The short way past Django: the same status, headers and bytes, fewer steps, nothing stale."""
 
 import io
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,8 @@ from images.selectors.images import forget_served_image
 from images.services import copy_answers, copy_policy, producing
 from images.services.decoding import get_runner
 from images.services.ingest import image_refresh
-from images.sources.errors import SourceStalledError
+from images.services.splicing import image_splice
+from images.sources.errors import SourceChangedError, SourceStalledError
 from images.sources.files import file_etag
 from images.sources.kept import close_kept_sources
 from images.views import errors, shortcut
@@ -239,6 +242,45 @@ def test_a_store_that_does_not_answer_is_asked_once_and_named_once(
     assert sorted(failed[0].headers) == sorted([*long.headers, ("Content-Length", str(len(long.body)))])
     assert ("Retry-After", "7") in failed[0].headers
     assert caplog.text.count("far away") == 1
+
+
+def test_a_slow_disk_keeps_nobody_else_waiting(ways: Ways, monkeypatch: pytest.MonkeyPatch) -> None:
+    warm(ways, STORED, KEPT)
+    for path in (STORED, KEPT):
+        ways.short_answer(path)
+    read, is_asked, goes_on = image_splice, threading.Event(), threading.Event()
+
+    def slow(*arguments: Any) -> Any:
+        if not is_asked.is_set():
+            is_asked.set()
+            assert goes_on.wait(30)
+        return read(*arguments)
+
+    monkeypatch.setattr(producing, "image_splice", slow)
+    with ThreadPoolExecutor(1) as others:
+        slow_answer = others.submit(ways.short_answer, STORED)
+        assert is_asked.wait(30)
+        quick = [ways.short_answer(path) for path in (STORED, KEPT)]
+        assert not slow_answer.done()
+        goes_on.set()
+        assert slow_answer.result(30) == quick[0]
+    assert [answer.status for answer in quick] == ["200 OK"] * 2
+    assert ways.passed_on == []
+    assert not shortcut._turns.locked()
+
+
+def test_a_turn_ends_with_whatever_happens(ways: Ways, monkeypatch: pytest.MonkeyPatch) -> None:
+    warm(ways, STORED)
+    ways.short_answer(STORED)
+    for error in (RuntimeError("a fault"), SourceChangedError("It is another.")):
+
+        def fails(*_arguments: Any, error: Exception = error) -> None:
+            assert shortcut._turns.locked()
+            raise error
+
+        monkeypatch.setattr(shortcut, "image_render_stored", fails)
+        assert ways.short_answer(STORED).status == "200 OK"  # by Django's way
+        assert not shortcut._turns.locked()
 
 
 def test_a_large_answer_is_relayed(ways: Ways, ingest: Ingest) -> None:
