@@ -33,10 +33,12 @@ def _tasks_are_known() -> None:
     """Eager tasks run in the process that enqueues, which otherwise knows only their names."""
     import images.tasks  # noqa: F401
     from images import queue
+    from images.selectors.activities import forget_milestones
     from images.selectors.asking import expect_answers
     from images.selectors.paging import forget_counts
 
     forget_counts()
+    forget_milestones()
     expect_answers()
     queue._broker.note_answer()  # what refused in one test is asked again in the next
 
