@@ -26,7 +26,7 @@ class CountMemo:
 
     def count(self, rows: QuerySet[Any]) -> int:
         try:
-            key = (rows.db, *rows.order_by().values("pk").query.sql_with_params())
+            key = _question(rows)
         except EmptyResultSet:
             return 0
         until, count = self._counts.get(key, (0.0, 0))
@@ -38,7 +38,7 @@ class CountMemo:
 
     def count_by(self, rows: QuerySet[Any], field: str, keys: Sequence[int]) -> dict[int, int]:
         """How many rows name each of the records in this foreign key."""
-        name = (rows.db, field, *rows.order_by().values("pk").query.sql_with_params())
+        name = (field, *_question(rows))
         now = self._clock()
         kept = {key: self._counts.get((*name, key), (0.0, 0)) for key in keys}
         counts = {key: count if now < until else 0 for key, (until, count) in kept.items()}
@@ -60,6 +60,12 @@ class CountMemo:
             self._counts[key] = (self._clock() + _COUNTS_SECONDS, count)
 
 
+def _question(rows: QuerySet[Any]) -> tuple[object, ...]:
+    """Raises EmptyResultSet."""
+    sql, parameters = rows.order_by().values("pk").query.sql_with_params()
+    return rows.db, sql, *(tuple(value) if isinstance(value, list) else value for value in parameters)
+
+
 _memo = CountMemo()
 
 
@@ -77,11 +83,23 @@ def count_by(rows: QuerySet[Any], field: str, keys: Sequence[int]) -> dict[int, 
     return _memo.count_by(rows, field, keys)
 
 
+def read_keys(rows: QuerySet[Any], begin: int, end: int, count: int) -> list[Any]:
+    """Primary keys of the rows from `begin` to before `end` of `count`, in an order that has no ties.
+
+    Behind the middle of long lists counted from their end: if `count` is some seconds old, as they were then.
+    """
+    keys: Any = rows.values_list("pk", flat=True)
+    if count < _LARGE or begin < count // 2:
+        return list(keys[begin:end])
+    return list(keys.reverse()[max(0, count - end) : max(0, count - begin)])[::-1]
+
+
 class KeysFirstPaginator(Paginator[Any]):
     """Takes the keys of a page from an index alone, then the rows of just those keys, with what they are joined to.
 
     In one query databases join all rows before the page, too, or sort the whole table. What fits into one page is not
-    counted beside; the count of very long lists may be some seconds old.
+    counted beside; the count of very long lists may be some seconds old. Their order has to be that of one row after
+    another: without ties.
     """
 
     @cached_property
@@ -96,13 +114,17 @@ class KeysFirstPaginator(Paginator[Any]):
         if not isinstance(rows, QuerySet):
             return super().page(number)
         number = self.validate_number(number)
-        keys = self._first_keys[: self.per_page] if number == 1 else self._keys((number - 1) * self.per_page)
+        keys = self._first_keys[: self.per_page] if number == 1 else self._far_keys(number)
         return Page(rows.filter(pk__in=keys), number, self)
 
     @cached_property
     def _first_keys(self) -> list[Any]:
         """Of the first page, and one more if there is one."""
         return self._keys(0, more=1)
+
+    def _far_keys(self, number: int) -> list[Any]:
+        begin = (number - 1) * self.per_page
+        return read_keys(self.object_list, begin, begin + self.per_page, self.count)  # type: ignore[arg-type]
 
     def _keys(self, begin: int, more: int = 0) -> list[Any]:
         keys: Any = self.object_list

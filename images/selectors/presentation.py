@@ -12,7 +12,7 @@ from images.iiif.geometry import Size
 from images.models import Collection, Image, ImageState, Tiling
 from images.selectors.gallery import ImageCard, image_card
 from images.selectors.images import ServedImage, image_limits, metadata_pairs
-from images.selectors.paging import count_by, count_long
+from images.selectors.paging import count_by, count_long, read_keys
 from images.selectors.profiles import ServedProfile, capabilities_within, default_profile, image_profile
 
 
@@ -67,9 +67,12 @@ def count_collection(collection: Collection) -> int:
     return count_long(_shown_in(collection))
 
 
-def list_collection(collection: Collection, start: int, length: int) -> tuple[PresentedImage, ...]:
-    """In the order of their identifiers, so that pages stay what they are when labels change."""
-    keys = list(_shown_in(collection).values_list("pk", flat=True)[start : start + length])
+def list_collection(collection: Collection, start: int, length: int, total: int) -> tuple[PresentedImage, ...]:
+    """In the order of their identifiers, so that pages stay what they are when labels change.
+
+    `total` is what `count_collection` says.
+    """
+    keys = read_keys(_shown_in(collection), start, start + length, total)
     return all_presented(public_images().filter(pk__in=keys).order_by("identifier"))
 
 

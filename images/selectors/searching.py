@@ -1,8 +1,8 @@
 """Looking for parts of words in images, with the indexes that images.services.search_index makes: ADR 0022.
 
-What is found is what `icontains` finds. PostgreSQL takes its trigram index for that by itself. SQLite is asked first
-for the rows in which the trigrams of the text occur: few of them are looked at one by one; of many a page is soon full
-when the list is read in its order.
+What is found is what `icontains` finds. PostgreSQL takes its trigram index for that by itself, and is asked first for
+the rows alone; SQLite, for those in which the trigrams of the text occur. Only these are looked at then; of very many
+a page is soon full when the list is read in its order.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,8 @@ from typing import Any
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Q, QuerySet
+from django.db.models import BooleanField, Q, QuerySet
+from django.db.models.expressions import RawSQL
 
 from images.models import Image
 
@@ -18,9 +19,13 @@ SEARCH_TABLE = "images_image_parts"
 INDEXED = ("identifier", "label", "key", "url", "metadata")
 TRIGGERS = tuple(f"{SEARCH_TABLE}_{event}" for event in ("insert", "delete", "update"))
 PUBLIC = ("identifier", "label")
+_TRIGRAMS = frozenset(INDEXED) - {"metadata"}
+"""What PostgreSQL's index of parts has."""
 
 _FEW = 1000
 """Rows that are named one by one in a query."""
+_SOME = 3000
+"""Rows that are looked for within the query; of more, some are soon met when the list is read in its order."""
 _TRIGRAM = 3
 _LONGEST = 64
 """Characters that are looked up: what begins otherwise is not found, and longer ones only cost."""
@@ -29,25 +34,50 @@ _known: dict[str, bool] = {}
 
 def search_images(images: QuerySet[Image], text: str, fields: Sequence[str] = PUBLIC) -> QuerySet[Image]:
     """Those with the text in one of the fields, in upper or lower case."""
-    found = Q()
-    for field in fields:
-        found |= Q(**{f"{field}__icontains": text})
-    return narrow_images(images, text, fields).filter(found)
+    return narrow_images(images, text, fields).filter(_has(text, fields))
 
 
 def narrow_images(images: QuerySet[Image], text: str, fields: Sequence[str], few: int = _FEW) -> QuerySet[Image]:
     """Without some that have the text in none of the fields; with all that have it."""
     connection = connections[images.db]
-    if len(text) < _TRIGRAM or "\x00" in text or connection.vendor != "sqlite" or not has_search_index(connection):
+    if len(text) < _TRIGRAM or "\x00" in text:
         return images
+    if connection.vendor == "postgresql" and _TRIGRAMS.issuperset(fields):
+        return _narrow_postgresql(images, text, fields)
+    if connection.vendor == "sqlite" and has_search_index(connection):
+        return _narrow_sqlite(images, text, fields, few)
+    return images
+
+
+def _has(text: str, fields: Sequence[str]) -> Q:
+    found = Q()
+    for field in fields:
+        found |= Q(**{f"{field}__icontains": text})
+    return found
+
+
+def _narrow_postgresql(images: QuerySet[Image], text: str, fields: Sequence[str]) -> QuerySet[Image]:
+    """Else it may read a list in its order until the page is full, however few there are and wherever they lie."""
+    found = Image.objects.using(images.db).filter(_has(text, fields)).order_by().values_list("pk", flat=True)
+    keys = list(found[: _SOME + 1])
+    if len(keys) > _SOME:
+        return images
+    return images.filter(RawSQL('"images_image"."id" = ANY(%s)', [keys], output_field=BooleanField()))
+
+
+def _narrow_sqlite(images: QuerySet[Image], text: str, fields: Sequence[str], few: int) -> QuerySet[Image]:
     phrase = text[:_LONGEST].replace('"', '""')
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT rowid FROM {SEARCH_TABLE} WHERE {SEARCH_TABLE} MATCH %s LIMIT {few + 1}",  # noqa: S608 - own names
-            [f'{{{" ".join(fields)}}} : "{phrase}"'],
-        )
+    found = f"SELECT rowid FROM {SEARCH_TABLE} WHERE {SEARCH_TABLE} MATCH %s"  # noqa: S608 - own names
+    parameters = [f'{{{" ".join(fields)}}} : "{phrase}"']
+    with connections[images.db].cursor() as cursor:
+        cursor.execute(f"{found} LIMIT {max(few, _SOME) + 1}", parameters)
         keys = [row[0] for row in cursor.fetchall()]
-    return images if len(keys) > few else images.filter(pk__in=keys)
+    if len(keys) <= few:
+        return images.filter(pk__in=keys)
+    if len(keys) > _SOME:
+        return images
+    among = RawSQL(f'"images_image"."id" IN ({found})', parameters, output_field=BooleanField())  # noqa: S611 - own names
+    return images.filter(among)
 
 
 def has_search_index(connection: BaseDatabaseWrapper) -> bool:

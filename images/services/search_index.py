@@ -52,6 +52,17 @@ _SQLITE = (
     f"{_INTO} ({SEARCH_TABLE}) VALUES ('rebuild')",
 )
 
+_IN_ORDER = "created DESC, id DESC, identifier, label, state, version"
+_IN_COLLECTION = "collection_id, identifier, label, state, version, id"
+_SQLITE_LISTS = (
+    f"CREATE INDEX IF NOT EXISTS image_read_in_order ON {_TABLE} ({_IN_ORDER})",
+    f"CREATE INDEX IF NOT EXISTS image_read_in_collection ON {_TABLE} ({_IN_COLLECTION})",
+)
+"""With all that the public lists look into: where a text is in many rows these are read in order, and only they.
+
+None of the models': PostgreSQL has no room for two long texts in one row of an index.
+"""
+
 
 def search_index_ensure_after_migrate(using: str = "default", **_kwargs: Any) -> None:
     """Receiver of post_migrate."""
@@ -63,6 +74,7 @@ def search_index_ensure_after_migrate(using: str = "default", **_kwargs: Any) ->
         for statements in _POSTGRESQL:
             _make(connection, statements)
     elif connection.vendor == "sqlite":
+        _make(connection, _SQLITE_LISTS)
         forget_search_index()
         if not has_search_index(connection):
             _make(connection, _SQLITE)

@@ -165,7 +165,7 @@ def collection_view(request: HttpRequest, version: str, name: str, number: str =
         Member(
             _manifest_uri(request, version, image.identifier), image.label or image.identifier, _canvas(request, image)
         )
-        for image in (list_collection(found, start, length) if has_members else ())
+        for image in (list_collection(found, start, length, total) if has_members else ())
     )
     root = service_root(request, f"/iiif/presentation/{version}/")
     listing = Listing(

@@ -1,5 +1,6 @@
 """Lists cost as much with many records as with few: as many queries, and none that sorts or joins them all."""
 
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.utils import timezone
 
 from images.indexes.description import Level, SourceDescription, SourceFormat
 from images.models import Collection, Image, ImageState, Profile, Store, Tiling
-from images.selectors.paging import CountMemo
+from images.selectors.paging import CountMemo, KeysFirstPaginator
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
@@ -166,6 +167,39 @@ def test_pages_hold_each_record_once(admin_client: Client, places: dict[str, Any
         seen += [image["identifier"] for image in page["results"]]
     assert sorted(seen) == sorted(Image.objects.values_list("identifier", flat=True))
     assert seen == list(Image.objects.values_list("identifier", flat=True))
+
+
+@pytest.mark.parametrize("order", [("-created", "-pk"), ("identifier",), ("width", "pk"), ("-width", "-pk")])
+def test_far_pages_are_read_from_the_nearer_end(
+    monkeypatch: pytest.MonkeyPatch, places: dict[str, Any], order: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("images.selectors.paging._LARGE", 100)
+    _fill(0, 337, places)
+    Image.objects.filter(pk__in=Image.objects.values_list("pk")[:120]).update(width=None)
+    images = Image.objects.filter(version=1).order_by(*order)
+    paginator = KeysFirstPaginator(images, 25)
+    seen: list[str] = []
+    for number in paginator.page_range:
+        with CaptureQueriesContext(connection) as captured:
+            seen += [image.identifier for image in paginator.page(number)]
+        skipped = [int(text) for query in captured for text in re.findall(r"OFFSET (\d+)", query["sql"])]
+        assert all(rows <= 337 // 2 for rows in skipped)
+    assert seen == [image.identifier for image in images]
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("page", ["/?q=plate", "/collections/maps?q=plate"])
+def test_texts_are_looked_for_in_an_index_that_has_them(
+    client: Client, places: dict[str, Any], monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    monkeypatch.setattr("images.selectors.searching._SOME", 10)
+    _fill(0, 1500, places)
+    statements = [sql for sql in _queries(client, page) if "LIKE" in sql and " IN (" not in sql]
+    assert len(statements) == 2  # keys, and how many there are
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement}")
+            assert "USING COVERING INDEX image_read_in_" in " ".join(row[3] for row in cursor.fetchall())
 
 
 def test_the_list_says_what_failed_and_where_images_lie(admin_client: Client, places: dict[str, Any]) -> None:

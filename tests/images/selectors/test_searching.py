@@ -89,11 +89,15 @@ def test_what_changes_is_found_as_it_is_now(store: Store) -> None:
 
 @pytest.mark.sqlite
 @needs_sqlite
-def test_few_are_looked_at_and_many_are_not_named(store: Store) -> None:
+def test_few_are_looked_at_and_many_are_not_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     _make(store, 30, random.Random(3))
     Image.objects.create(identifier="the only one", store=store, key="k")
     assert narrow_images(Image.objects.all(), "the only", FIELDS).count() == 1
     Image.objects.update(label="common")
+    some = narrow_images(Image.objects.all(), "common", FIELDS, few=10)
+    assert some.count() == 31
+    assert SEARCH_TABLE in str(some.query)
+    monkeypatch.setattr(searching, "_SOME", 20)
     everything = narrow_images(Image.objects.all(), "common", FIELDS, few=10)
     assert everything.count() == 31
     assert not everything.query.where
