@@ -1,8 +1,10 @@
 """What Django asks for when a request fails outside of a view: problems to API clients, else JSON or a page."""
 
+import sys
+
 from django.http import HttpRequest, HttpResponse
 
-from images.api.problems import is_api_path, problem
+from images.api.problems import exception_handler, is_api_path, problem
 from images.views import failures
 
 
@@ -25,6 +27,9 @@ def not_found_view(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error_view(request: HttpRequest) -> HttpResponse:
+    """Django calls this as it handles the exception."""
     if is_api_path(request):
-        return problem(500, "server_error", "The fault is ours and was recorded.")
+        error = sys.exc_info()[1]
+        known = exception_handler(error, {}) if isinstance(error, Exception) else None
+        return known or problem(500, "server_error", "The fault is ours and was recorded.")
     return failures.server_error_view(request)

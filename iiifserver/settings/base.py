@@ -131,6 +131,10 @@ STORAGES: dict[str, Any] = {
 }
 MEDIA_ROOT = IIIF_DATA_DIR / "uploads"
 FILE_UPLOAD_TEMP_DIR = None
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "images.admin.temporary.PatientUploadHandler",
+]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 
 SECURE_CONTENT_TYPE_NOSNIFF = True

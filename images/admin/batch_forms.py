@@ -8,6 +8,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext_lazy as _
 
+from images.admin.keeping import keeping_problem
 from images.conf import conf
 from images.models import Collection, Profile, Store
 from images.services.batch_rows import Defaults
@@ -111,3 +112,5 @@ def _text(file: UploadedFile[bytes]) -> str:
         raise ValidationError(
             {"file": _("It is not written in UTF-8. In a spreadsheet, save it as “CSV UTF-8”.")}
         ) from error
+    except OSError as error:
+        raise ValidationError({"file": keeping_problem(error)}) from error

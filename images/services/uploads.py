@@ -1,5 +1,6 @@
 """Uploaded sources: written to the upload storage piece by piece, looked at while they arrive."""
 
+import errno
 import os
 import uuid
 from contextlib import suppress
@@ -15,6 +16,9 @@ from images.models import Store
 from images.services import upload_storage
 from images.services.stores import store_for_uploads
 from images.templatetags.iiif_urls import grouped
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""Numbers of the errors of a disk that is full, or on which somebody may have no more."""
 
 _COMPARED_BYTES = 1_048_576
 
