@@ -87,6 +87,16 @@ def test_what_changes_is_found_as_it_is_now(store: Store) -> None:
     assert _keys(search_images(Image.objects.all(), "sayings")) == set()
 
 
+def test_what_some_have_is_looked_for_among_them_alone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    _make(store, 30, random.Random(3))
+    Image.objects.update(label="common")
+    few = narrow_images(Image.objects.all(), "common", ("identifier", "label"))
+    assert few.query.where
+    assert few.count() == 30
+    monkeypatch.setattr(searching, "_SOME", 20)
+    assert not narrow_images(Image.objects.all(), "common", ("identifier", "label"), few=20).query.where
+
+
 @pytest.mark.sqlite
 @needs_sqlite
 def test_few_are_looked_at_and_many_are_not_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
