@@ -49,7 +49,8 @@ stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); 
 subprocess.Popen([sys.executable, "-c", stubborn])
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(200); self.end_headers(); self.wfile.write(b"ok")
+        self.send_response(200); self.end_headers()
+        self.wfile.write(os.environ.get("TEST_GALLERY", "ok").encode() if self.path == "/" else b"ok")
     def log_message(self, *arguments):
         pass
 print("[INFO] a plain line, without any error: 0", flush=True)

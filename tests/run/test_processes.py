@@ -8,7 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.template.loader import render_to_string
 
+from images.selectors.gallery import ImageCard
+from images.views.pages import gallery_card
 from tests.run.conftest import Run, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -21,6 +24,23 @@ def test_announces_the_addresses_and_the_password(start: Start) -> None:
     run.wait_for("Samples are ready")
     for words in (f"http://127.0.0.1:{run.port}/\n", "/iiif/3/map/info.json", "password swordfish"):
         assert words in run.text
+
+
+@pytest.mark.parametrize("command", ["demo", "serve"])
+def test_announces_an_image_that_is_there(start: Start, tmp_path: Path, command: str) -> None:
+    card = ImageCard("maps/old town.tif", "Old town", "ready", 600, 400, "tiff", "", 1)
+    page = render_to_string("images/_card.html", {"card": gallery_card(card), "first": 1})
+    run = start(command, "--images", str(tmp_path), TEST_GALLERY=page)
+    run.wait_for("Data, logs")
+    assert f"http://127.0.0.1:{run.port}/iiif/3/maps%2Fold%20town.tif/info.json\n" in run.text
+
+
+@pytest.mark.parametrize("command", ["demo", "serve"])
+def test_announces_no_image_where_none_is_there_yet(start: Start, tmp_path: Path, command: str) -> None:
+    run = start(command, "--images", str(tmp_path))
+    run.wait_for("Data, logs")
+    assert f"http://127.0.0.1:{run.port}/\n" in run.text
+    assert "info.json" not in run.text
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
