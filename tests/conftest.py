@@ -35,10 +35,12 @@ def _tasks_are_known() -> None:
     from images import queue
     from images.selectors.activities import forget_milestones
     from images.selectors.asking import expect_answers
+    from images.selectors.batches import forget_progress
     from images.selectors.paging import forget_counts
 
     forget_counts()
     forget_milestones()
+    forget_progress()
     expect_answers()
     queue._broker.note_answer()  # what refused in one test is asked again in the next
 

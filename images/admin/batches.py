@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -28,6 +27,7 @@ from images.admin.batch_facts import (
 from images.admin.batch_forms import BatchForm
 from images.models import Batch, BatchState, Collection, Image, RowState, Store
 from images.selectors.batches import list_progress, list_rows, row_error
+from images.selectors.paging import KeysFirstPaginator
 from images.services.batch_rows import Checked, rows_check
 from images.services.batch_tables import wrong_rows_table
 from images.services.batches import batch_cancel, batch_create, batch_retry, batch_undo
@@ -135,7 +135,7 @@ class BatchAdmin(admin.ModelAdmin[Batch]):
         batch = self._batch(request, object_id)
         state = request.GET.get("state", "")
         state = state if state in _STATES else ""
-        page = Paginator(list_rows(batch, state), _SHOWN_ROWS).get_page(request.GET.get("p"))
+        page = KeysFirstPaginator(list_rows(batch, state), _SHOWN_ROWS).get_page(request.GET.get("p"))
         context = {
             "title": str(batch),
             "batch": batch,

@@ -1,6 +1,7 @@
 """Lists cost as much with many records as with few: as many queries, and none that sorts or joins them all."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,20 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from images.indexes.description import Level, SourceDescription, SourceFormat
-from images.models import Collection, Image, ImageState, Profile, Store, Tiling
+from images.models import (
+    Activity,
+    ActivityKind,
+    Batch,
+    BatchRow,
+    BatchState,
+    Collection,
+    Image,
+    ImageState,
+    Profile,
+    RowState,
+    Store,
+    Tiling,
+)
 from images.selectors.paging import CountMemo, KeysFirstPaginator
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
@@ -60,6 +74,18 @@ PAGES = [
     "/iiif/presentation/3/collection/maps",
     "/iiif/presentation/3/collection/maps/pages/2",
     "/iiif/activity/all",
+    "/iiif/activity/all/pages/1",
+    "/iiif/activity/all/pages/3",
+    "/iiif/activity/all/pages/5",
+    "/admin/images/batch/{batch}/change/",
+    "/admin/images/batch/{batch}/change/?p=5",
+    "/admin/images/batch/{batch}/change/?state=failed",
+    "/admin/images/batch/{batch}/change/?state=ready&p=3",
+    "/admin/images/batch/{batch}/change/?state=pending",
+    "/api/v1/batches/{batch}/",
+    "/api/v1/batches/{batch}/rows/?page=5",
+    "/api/v1/batches/{batch}/rows/?state=failed",
+    "/api/v1/batches/{batch}/rows/?state=ready&page=3",
 ]
 WITHOUT_ORDER = ("q=", "search=", "profile__id", "state=pending", "collection__id", "/collections")
 """What is looked for in texts is sorted after it was found; so is what only some images have."""
@@ -69,7 +95,13 @@ WITHOUT_ORDER = ("q=", "search=", "profile__id", "state=pending", "collection__i
 def places() -> dict[str, Any]:
     store = Store.objects.create(name="shelf", kind="filesystem", root="/")
     collection = Collection.objects.create(name="maps", label="Maps")
-    return {"store": store, "collection": collection, "profile": Profile.objects.create(name="narrow")}
+    now = timezone.now()
+    return {
+        "store": store,
+        "collection": collection,
+        "profile": Profile.objects.create(name="narrow"),
+        "batch": Batch.objects.create(label="All", state=BatchState.REGISTERED, state_changed=now, created=now),
+    }
 
 
 def _fill(first: int, last: int, places: dict[str, Any]) -> None:
@@ -93,6 +125,15 @@ def _fill(first: int, last: int, places: dict[str, Any]) -> None:
     )
     facts = {"version": 1, "etag": '"1"', "tile_width": 512, "tile_height": 512, "description": description}
     Tiling.objects.bulk_create(Tiling(image=image, created=timezone.now(), **facts) for image in images)
+    Activity.objects.bulk_create(
+        Activity(kind=ActivityKind.CREATE, identifier=image.identifier, uuid=image.uuid) for image in images
+    )
+    Activity.objects.update(moment=timezone.now() - timedelta(days=1))
+    BatchRow.objects.bulk_create(
+        BatchRow(batch=places["batch"], number=number, values={}, state=RowState.DONE, image=image)
+        for number, image in enumerate(images, first + 1)
+    )
+    Batch.objects.update(total=last)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 
