@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from tests.browser.visits import Visit
 from tests.support.server import ProductServer
@@ -109,3 +109,29 @@ def test_failed_image_shows_its_reason(curator: Page, visit: Visit) -> None:
     expect(row).to_contain_text("Failed")
     row.get_by_role("link", name="letter.jpg").click()
     expect(page.locator(".field-error_detail")).to_contain_text(re.compile("text file"))
+
+
+@pytest.mark.parametrize("fault", ["the network is gone", "somebody else answers"])
+def test_the_list_stays_as_it_is_where_the_caches_cannot_be_asked(curator: Page, visit: Visit, fault: str) -> None:
+    page = curator
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+
+    def answer(route: Route) -> None:
+        if fault == "the network is gone":
+            route.abort()
+        else:
+            route.fulfill(status=200, content_type="text/html", body="<p>Please log in")
+
+    page.route("**/cached.json*", answer)
+    with page.expect_event("requestfailed" if fault == "the network is gone" else "requestfinished", _is_about_caches):
+        visit.open("/admin/images/image/")
+    page.evaluate("() => new Promise(done => setTimeout(done, 100))")
+    cells = page.locator("[data-cached]")
+    assert cells.count() > 1
+    assert set(cells.all_text_contents()) == {"—"}
+    assert errors == []
+
+
+def _is_about_caches(request: Request) -> bool:
+    return "/cached.json" in request.url
