@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks import report
 from benchmarks.bench import Bench, all_servers
-from benchmarks.corpus import BIG_RECIPES, RECIPES, Corpus, make_corpus
+from benchmarks.corpus import BIG_RECIPES, CROP, RECIPES, Corpus, make_corpus
 from benchmarks.environment import data_dir, work_dir
 from benchmarks.results import Results
 from benchmarks.suites.exact import run_exact, run_pixels
@@ -94,7 +94,10 @@ def main(argv: Sequence[str]) -> int:
     try:
         for name in arguments.names or SUITES:
             say(f"{name}: {(SUITES[name].__doc__ or '').strip().splitlines()[0]}")
+            known = len(bench.results.series())
             SUITES[name](bench)
+            if len(bench.results.series()) == known:
+                say("  nothing: it measures none of the files and servers that were chosen")
     except KeyboardInterrupt:
         bench.results.notes.append("Interrupted: what follows was not measured.")
     finally:
@@ -148,7 +151,7 @@ def facts_of(corpus: Corpus, arguments: argparse.Namespace) -> dict[str, object]
         path = corpus.find(recipe.name)
         if path:
             length = path.stat().st_size
-            by_pixel = length / pixels if recipe.name != "jpeg-4096" else length / (3897 * 4096)
+            by_pixel = length / pixels if recipe.name != CROP else length / (3897 * 4096)
             rows.append((recipe.name, recipe.what, f"{length:,}", f"{by_pixel:.2f}"))
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",

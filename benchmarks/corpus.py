@@ -33,6 +33,9 @@ class Recipe:
     encode: Encode
 
 
+CROP = "jpeg-4096"
+"""The only file that has not the picture's size."""
+
 RECIPES = (
     Recipe(
         "jp2-rpcl-plt",
@@ -64,7 +67,7 @@ RECIPES = (
         jpeg2000_progressive(packet_lengths=False),
     ),
     Recipe("tiff-deflate", "tiff-deflate.tif", "pyramidal TIFF, deflate tiles of 256", "1", tiff_tiles("deflate")),
-    Recipe("jpeg-4096", "jpeg-4096.jpg", "JPEG of 3897x4096, quality 90, as in go-iiif's README", "1", crop_jpeg),
+    Recipe(CROP, "jpeg-4096.jpg", "JPEG of 3897x4096, quality 90, as in go-iiif's README", "1", crop_jpeg),
     Recipe("htj2k", "htj2k.jp2", "HTJ2K (JPEG 2000 part 15), one tile, RPCL, lossy", "1", htj2k),
 )
 BIG_RECIPES = (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.bench import Bench
 from benchmarks.commands import Missing, find_program, run
-from benchmarks.corpus import Corpus
+from benchmarks.corpus import CROP, RECIPES, Corpus
 from benchmarks.measuring import client, measure
 from benchmarks.peers.nginx import nginx_version, write_configuration
 from benchmarks.results import Measurement
@@ -15,7 +15,7 @@ from benchmarks.traces import session, visit
 from benchmarks.trees import usage
 
 FILE = "tiff-deflate"
-"""Its tiles are decoded and encoded by all, so that all warm answers come from caches."""
+"""Its tiles are decoded and encoded by all, so that all warm answers come from caches. Others only where asked for."""
 SECONDS = 3
 WRK_SCRIPT = """
 local paths = {{ {paths} }}
@@ -31,10 +31,10 @@ class StaticFiles(Server):
     """nginx and files: what this machine can send at all."""
 
     name = "nginx"
-    files = frozenset({FILE})
 
-    def __init__(self, corpus: Corpus, work: Path, tiles: dict[str, bytes]) -> None:
+    def __init__(self, corpus: Corpus, work: Path, file: str, tiles: dict[str, bytes]) -> None:
         super().__init__(corpus, work)
+        self.files = frozenset({file})
         self._tiles = tiles
 
     def prepare(self) -> None:
@@ -63,35 +63,45 @@ class StaticFiles(Server):
 
 def run_cached(bench: Bench) -> None:
     """The session's tiles again, as fast as 16 connections can ask, with `wrk` where it is installed."""
-    if not bench.files(FILE):
-        return
+    for file in cached_files(bench):
+        _run(bench, file)
+
+
+def cached_files(bench: Bench) -> list[str]:
+    """One, or those that the user names and that have the picture's tiles."""
+    if bench.chosen_files is None:
+        return bench.files(FILE)
+    return bench.files(*(recipe.name for recipe in RECIPES if recipe.name != CROP))
+
+
+def _run(bench: Bench, file: str) -> None:
     trace = [tile.path(bench.pyramid) for batch in session(bench.pyramid, visit(bench.pyramid)) for tile in batch]
-    servers = bench.servers("ours", "iipimage", "large-image")
-    static = _static(bench, trace)
+    servers = [server for server in bench.servers("ours", "iipimage", "large-image") if file in server.files]
+    static = _static(bench, file, trace)
     for _, server in bench.interleaved([*servers, *([static] if static else [])]):
-        requests = [server.path(FILE, request) for request in trace]
+        requests = [server.path(file, request) for request in trace]
         with bench.running(server):
             measure(server, [client([requests])])
             again, _ = measure(server, [client([requests * 4], connections=16)])
-            bench.results.add("cached, own load", FILE, server.name, again)
+            bench.results.add("cached, own load", file, server.name, again)
             try:
                 measurement = _wrk(server, requests)
             except Missing as reason:
-                bench.results.add_problem("cached", FILE, server.name, str(reason))
+                bench.results.add_problem("cached", file, server.name, str(reason))
                 measurement = again
-            bench.results.add("cached", FILE, server.name, measurement)
+            bench.results.add("cached", file, server.name, measurement)
             bench.say(
-                f"  cached            {server.name:<16}{measurement.per_second:9.0f}/s {measurement.cpu_ms:7.3f} ms"
+                f"  cached {file:<14} {server.name:<16}{measurement.per_second:9.0f}/s {measurement.cpu_ms:7.3f} ms"
             )
 
 
-def _static(bench: Bench, trace: list[str]) -> Server | None:
+def _static(bench: Bench, file: str, trace: list[str]) -> Server | None:
     found = bench.servers("ours")
     if not found or (bench.chosen_servers is not None and "nginx" not in bench.chosen_servers):
         return None
     with bench.running(found[0]) as ours:
-        tiles = {f"{FILE}/{request}": get(ours.port, ours.path(FILE, request))[1] for request in trace}
-    static = StaticFiles(bench.corpus, bench.work, tiles)
+        tiles = {f"{file}/{request}": get(ours.port, ours.path(file, request))[1] for request in trace}
+    static = StaticFiles(bench.corpus, bench.work, file, tiles)
     try:
         static.prepare()
         bench.results.servers["nginx"] = static.version()

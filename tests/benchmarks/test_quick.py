@@ -23,7 +23,7 @@ def test_a_quick_session_is_measured_and_reported(tmp_path: Path) -> None:
     environment["IIIF_DATA_DIR"] = str(tmp_path / "data")
     chosen = ("--servers", "ours", "--files", "jp2-rpcl-plt,tiff-jpeg")
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "--quick", "--rounds", "1", *chosen, "session", "memory"],
+        [sys.executable, "-m", "benchmarks", "--quick", "--rounds", "1", *chosen, "session", "memory", "cached"],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -36,18 +36,24 @@ def test_a_quick_session_is_measured_and_reported(tmp_path: Path) -> None:
     assert set(result) == {"facts", "servers", "missing", "notes", "series", "claims"}
     assert result["missing"] == {}
     by_name = {(one["suite"], one["file"]): one for one in result["series"]}
+    by_wrk = {file for suite, file in by_name if suite == "cached"}  # as many as it can ask for, where it is installed
+    assert by_wrk == {"jp2-rpcl-plt", "tiff-jpeg"}
+    for file in by_wrk:
+        assert by_name.pop(("cached", file))["rounds"][0]["failed"] == 0
     assert set(by_name) == {
         ("session", "jp2-rpcl-plt"),
         ("memory", "jp2-rpcl-plt"),
         ("session", "tiff-jpeg"),
         ("session w,", "tiff-jpeg"),
         ("memory", "tiff-jpeg"),
+        ("cached, own load", "jp2-rpcl-plt"),
+        ("cached, own load", "tiff-jpeg"),
     }
-    for one in by_name.values():
+    for (suite, _), one in by_name.items():
         assert one["server"] == "ours"
         assert one["problem"] == ""
         (measured,) = one["rounds"]
-        assert measured["requests"] == 110
+        assert measured["requests"] == (440 if suite == "cached, own load" else 110)
         assert measured["failed"] == 0
         assert measured["cpu_seconds"] > 0
         assert measured["p95_ms"] >= measured["p50_ms"] > 0
