@@ -61,9 +61,9 @@ class Image(models.Model):
     """The record of one image: how it is called, where its source lies, and what is known of it.
 
     `version` counts the versions of the source that were indexed, from 1; 0 means that none was yet. The facts of the
-    current version (size, format) are repeated here from its `Tiling` so that lists need no join. `checked` is when the
-    source was last looked at. `quarantined_etag` names the bytes for which the image is in quarantine
-    (error_code "quarantined"), where they are known: other bytes lift it.
+    current version (size, format) are repeated here from its `Tiling`, and empty where it has none, so that lists need
+    no join. `checked` is when the source was last looked at. `quarantined_etag` names the bytes for which the image is
+    in quarantine (error_code "quarantined"), where they are known: other bytes lift it.
     """
 
     uuid = models.UUIDField(_("UUID"), unique=True, default=uuid.uuid4, editable=False)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from images.models import Image, ImageState
 from images.selectors.images import ImageNotFoundError
@@ -40,13 +40,13 @@ def list_gallery(
     """One page of the gallery, newest first; a page number out of range gives the nearest one.
 
     `collection` is the key of the only collection that is looked at, in the order of identifiers. `with_failed`: also
-    images that could not be read and have no earlier version to show.
+    images that could not be read and have no picture to show: no earlier version, or one that is in quarantine.
     """
     images: QuerySet[Image] = Image.objects.order_by("-created", "-pk")
     if collection is not None:
         images = images.filter(collection=collection).order_by("identifier")
     if not with_failed:
-        images = images.exclude(state=ImageState.FAILED, version=0)
+        images = images.exclude(Q(width__isnull=True) | Q(error_code="quarantined"), state=ImageState.FAILED)
     if search:
         images = search_images(images, search)
     paginator = KeysFirstPaginator(images, per_page)

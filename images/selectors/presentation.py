@@ -113,7 +113,7 @@ def list_collection_cards(page: int, per_page: int) -> CollectionCards:
     paginator = Paginator(collections, per_page)
     current = paginator.get_page(page)
     found: list[Any] = list(current)  # with what the annotations add
-    shown = count_by(Image.objects.filter(version__gt=0), "collection", [each.pk for each in found])
+    shown = count_by(Image.objects.filter(_SHOWN), "collection", [each.pk for each in found])
     images = Image.objects.in_bulk([each.first_pk for each in found if each.first_pk])
     cards = tuple(
         CollectionCard(

@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 _HEAD_BYTES = 64
 GIVEN_UP = ("poison", "quarantined")
+_NO_FACTS = {"width": None, "height": None, "source_format": "", "source_byte_size": None}
 """Codes of images that ended what read them: the same bytes would do it again."""
 
 _NATIVE_TILE_PIXELS = range(128, 1025)  # smaller means too many requests, larger too much for one
@@ -260,6 +261,8 @@ def _is_transient(error: Exception) -> bool:
 
 def _fail(image: Image, error: IndexingError | SourceError | DecodeError) -> None:
     logger.warning("Image %s could not be ingested: %s", image.identifier, error)
+    # What was indexed before no longer describes the source, if that was read just now and is something else.
+    is_something_else = isinstance(error, IndexingError | DecodeError) and not _is_transient(error)
     with transaction.atomic():
         failed = image_finish(
             image,
@@ -267,9 +270,9 @@ def _fail(image: Image, error: IndexingError | SourceError | DecodeError) -> Non
             error_code=error.code,
             error_detail=error.detail,
             error_technical=getattr(error, "technical", "") or repr(error.__cause__ or error),
+            **(_NO_FACTS if is_something_else else {}),
         )
-        if failed and isinstance(error, IndexingError | DecodeError) and not _is_transient(error):
-            # What was indexed before no longer describes the source, which was read just now and is something else.
+        if failed and is_something_else:
             Tiling.objects.filter(image_id=image.pk).delete()
 
 

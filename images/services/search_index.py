@@ -52,8 +52,8 @@ _SQLITE = (
     f"{_INTO} ({SEARCH_TABLE}) VALUES ('rebuild')",
 )
 
-_IN_ORDER = "created DESC, id DESC, identifier, label, state, version"
-_IN_COLLECTION = "collection_id, identifier, label, state, version, id"
+_IN_ORDER = "created DESC, id DESC, identifier, label, state, width, error_code"
+_IN_COLLECTION = "collection_id, identifier, label, state, width, error_code, id"
 _SQLITE_LISTS = (
     f"CREATE INDEX IF NOT EXISTS image_read_in_order ON {_TABLE} ({_IN_ORDER})",
     f"CREATE INDEX IF NOT EXISTS image_read_in_collection ON {_TABLE} ({_IN_COLLECTION})",

@@ -4,11 +4,13 @@ import os
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.test import Client
@@ -97,6 +99,36 @@ def test_ingest_twice_reads_once(picture: Image, monkeypatch: Any) -> None:
     assert image_ingest(picture.pk) is None
     picture.refresh_from_db()
     assert picture.version == 1
+
+
+def test_what_has_become_something_else_has_no_facts_until_it_is_an_image_again(client: Client, picture: Image) -> None:
+    assert picture.store is not None
+    source = Path(picture.store.root) / picture.key
+    pixels = source.read_bytes()
+    source.write_bytes(b"Dear colleague, this is no picture.")
+    assert image_refresh(picture.pk)
+    picture.refresh_from_db()
+    assert (picture.state, picture.version) == (ImageState.FAILED, 1)
+    assert not Tiling.objects.filter(image=picture).exists()
+    facts = (picture.width, picture.height, picture.source_format, picture.source_byte_size)
+    assert facts == (None, None, "", None)
+    assert "/view/picture" not in client.get("/").content.decode()
+    source.write_bytes(pixels + b" ")
+    assert image_refresh(picture.pk)
+    picture.refresh_from_db()
+    assert (picture.width, picture.height, picture.source_format, picture.version) == (600, 400, "png", 2)
+    assert "/view/picture" in client.get("/").content.decode()
+
+
+def test_the_upgrade_empties_facts_of_images_that_have_no_tiling(picture: Image) -> None:
+    upgrade = import_module("images.migrations.0014_no_facts_without_tiling")
+    upgrade.forget_facts(apps, None)
+    picture.refresh_from_db()
+    assert (picture.width, picture.source_format) == (600, "png")
+    Tiling.objects.all().delete()
+    upgrade.forget_facts(apps, None)
+    picture.refresh_from_db()
+    assert (picture.width, picture.height, picture.source_format, picture.source_byte_size) == (None, None, "", None)
 
 
 def test_a_changed_source_gets_a_new_version_and_new_pixels(client: Client, picture: Image) -> None:

@@ -14,7 +14,7 @@ from django.test import Client, override_settings
 from django.urls import resolve
 
 from images.iiif.geometry import Size
-from images.models import ImageState
+from images.models import Collection, ImageState
 from images.selectors.gallery import ImageCard
 from images.selectors.samples import SampleProgress
 from images.templatetags import iiif_urls
@@ -93,8 +93,30 @@ class TestGallery:
         assert 'data-unfinished="false"' in text
 
     def test_an_image_that_fails_when_it_is_read_again_stays_in_view(self, client: Client, register: Register) -> None:
-        register("map", version=2, state=ImageState.FAILED, error_detail="This is a <PDF>.")
+        size = {"version": 2, "width": 50, "height": 30}
+        register("map", state=ImageState.FAILED, error_detail="This is a <PDF>.", **size)
         assert "/view/map" in page(client, "/")
+
+    @pytest.mark.parametrize(
+        "fields",
+        [{"version": 2}, {"version": 2, "width": 50, "height": 30, "error_code": "quarantined"}],
+        ids=["became something else", "in quarantine"],
+    )
+    def test_an_image_that_has_no_picture_any_more_is_listed_and_counted_for_curators_only(
+        self, client: Client, register: Register, fields: dict[str, Any]
+    ) -> None:
+        maps = Collection.objects.create(name="maps")
+        register("chart", collection=maps)
+        register("map", state=ImageState.FAILED, collection=maps, **fields)
+        for path in ("/", "/?q=ma", "/collections/maps"):
+            assert "/view/map" not in page(client, path)
+        for path in ("/", "/collections/maps", "/collections"):
+            assert re.search(r"\b1 picture\b", page(client, path))
+        client.force_login(get_user_model().objects.create_user("curator", is_staff=True))
+        for path in ("/", "/collections/maps"):
+            text = page(client, path)
+            assert "2 pictures" in text
+            assert "/view/map" in text
 
     def test_search_finds_labels_and_says_when_there_is_nothing(self, client: Client, register: Register) -> None:
         register("one", label="Harbour")
