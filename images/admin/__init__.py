@@ -3,7 +3,7 @@ from django.utils.translation import gettext_lazy as _
 
 from images.admin.batches import BatchAdmin
 from images.admin.collections import CollectionAdmin
-from images.admin.images import ImageAdmin, TilingInline
+from images.admin.images import ImageAdmin
 from images.admin.jobs import JobAdmin
 from images.admin.presentation import NamedQueryAdmin
 from images.admin.profiles import ProfileAdmin
@@ -21,7 +21,6 @@ __all__ = [
     "PeriodicTaskAdmin",
     "ProfileAdmin",
     "StoreAdmin",
-    "TilingInline",
 ]
 
 admin.site.site_header = _("Image library: administration")

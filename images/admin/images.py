@@ -20,6 +20,7 @@ from images.admin.checking import check_response
 from images.admin.columns import ImageColumns
 from images.admin.filters import ServiceCopyFilter, SourceFormatFilter
 from images.admin.forms import ImageForm
+from images.admin.inlines import ServiceCopyInline, TilingInline
 from images.admin.inspection import explain_response, inspection_context
 from images.iiif.identifiers import encode_identifier
 from images.models import Image, ImageState, ServiceCopy, Tiling
@@ -63,44 +64,6 @@ class ImageList(ChangeList):
         super().get_results(request)
         if not self.multi_page:
             self.result_list = self.paginator.page(1).object_list
-
-
-class ServiceCopyInline(admin.StackedInline[ServiceCopy, Image]):
-    model = ServiceCopy
-    classes = ("collapse",)
-    can_delete = False
-    fields = (
-        "state",
-        "error_detail",
-        "version",
-        "estimated_byte_size",
-        "byte_size",
-        "encoding",
-        "storage",
-        "name",
-        "created",
-    )
-    readonly_fields = fields
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ServiceCopy]:
-        return super().get_queryset(request).defer("index", "description")
-
-    def has_add_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
-        return False
-
-
-class TilingInline(admin.StackedInline[Tiling, Image]):
-    model = Tiling
-    classes = ("collapse",)
-    can_delete = False
-    readonly_fields = ("version", "etag", "tile_width", "tile_height", "description", "created")
-    fields = readonly_fields
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Tiling]:
-        return super().get_queryset(request).defer("index")
-
-    def has_add_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Image)

@@ -14,10 +14,11 @@ from django.db import OperationalError
 from django.http import HttpRequest
 from django.test import Client, RequestFactory
 from django.urls import get_resolver
-from django.utils import translation
+from django.utils import timezone, translation
 
-from images.models import Batch, Image
+from images.models import Batch, Image, ServiceCopy
 from images.services import registration
+from images.services.stores import store_for_folder
 from images.services.tokens import token_create
 from images.services.uploads import UploadSink
 from tests.flows.conftest import gradient, png_bytes
@@ -71,6 +72,28 @@ def test_the_form_of_an_image_says_so_and_keeps_what_was_written(
     assert send().status_code == 302
     assert Image.objects.get().label == "A plate"
     assert len(kept(uploads)) == 1
+
+
+def test_what_came_after_a_form_was_opened_refuses_neither_the_form_nor_its_file(
+    admin_client: Client, uploads: Path, tmp_path: Path
+) -> None:
+    """A service copy, of which the form says nothing."""
+    image = Image.objects.create(identifier="plate", store=store_for_folder(tmp_path), key="plate.png")
+    ServiceCopy.objects.create(image=image, version=1, state_changed=timezone.now())
+    fields = {"identifier": "plate", "metadata": "[]", "information": "{}"}
+
+    def send(**more: str) -> Any:
+        upload = SimpleUploadedFile("a.png", PNG, "image/png")
+        return admin_client.post(f"/admin/images/image/{image.pk}/change/", {**fields, **more, "upload": upload})
+
+    refused = send(label="Refused", max_width="-1")
+    assert refused.status_code == 200
+    assert "service_copy-group" in refused.content.decode()
+    assert kept(uploads) == []
+    taken = send(label="Taken")
+    assert taken.status_code == 302, taken.context["errors"]
+    assert len(kept(uploads)) == 1
+    assert Image.objects.get().label == "Taken"
 
 
 def test_adding_many_says_so_beside_the_file(
