@@ -35,8 +35,8 @@ logger = logging.getLogger(__name__)
 
 _HEAD_BYTES = 64
 GIVEN_UP = ("poison", "quarantined")
-_NO_FACTS = {"width": None, "height": None, "source_format": "", "source_byte_size": None}
 """Codes of images that ended what read them: the same bytes would do it again."""
+_NO_FACTS = {"width": None, "height": None, "source_format": "", "source_byte_size": None}
 
 _NATIVE_TILE_PIXELS = range(128, 1025)  # smaller means too many requests, larger too much for one
 
