@@ -188,5 +188,5 @@ def _key_problem(key: str) -> str:
     try:
         key_segments(key)
     except SourceNotAllowedError as error:
-        return error.detail
+        return str(_(error.detail))
     return ""

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db.models import Count, Max, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from images.models import Batch, BatchRow, BatchState, Image, ImageState, RowState
 
@@ -89,9 +90,9 @@ def list_rows(batch: Batch, state: str = "") -> QuerySet[BatchRow]:
 
 
 def row_error(row: BatchRow) -> Mapping[str, str] | None:
-    """Why a row has failed: in the registration, or when its source was read."""
+    """Why a row has failed: in the registration, or when its source was read (which is recorded in English)."""
     if row.error_code:
-        return {"code": row.error_code, "detail": row.error_detail}
+        return {"code": row.error_code, "detail": _(row.error_detail) if row.error_detail else ""}
     if row.image is not None and row.image.error_code and row.state == RowState.DONE:
         return {"code": row.image.error_code, "detail": row.image.error_detail}
     return None

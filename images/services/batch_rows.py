@@ -1,4 +1,7 @@
-"""Checking the rows of a batch: all of them, with few queries, before anything is written."""
+"""Checking the rows of a batch: all of them, with few queries, before anything is written.
+
+What is wrong is said in the language of the request, which is English to programs.
+"""
 
 from collections.abc import Collection as SetOf
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,6 +10,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from images.models import Collection, Image, Profile, Store
 from images.services.batch_tables import RawRow
@@ -82,7 +86,7 @@ def rows_check(raw: Sequence[RawRow], defaults: Defaults, visible: QuerySet[Imag
         if row is None:
             continue
         if row.identifier in first:
-            detail = f"Row {first[row.identifier]} has the same identifier."
+            detail = _("Row %(row)s has the same identifier.") % {"row": first[row.identifier]}
             checked.errors.append(RowError(row.number, row.identifier, "identifier", "duplicate", detail))
             continue
         first[row.identifier] = row.number
@@ -132,13 +136,13 @@ class _Checker:
 
     def _problems(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         if not values:
-            yield "", "invalid", "A row is an object with an identifier and a source."
+            yield "", "invalid", _("A row is an object with an identifier and a source.")
             return
         for name in sorted(set(values) - _KNOWN):
-            yield name, "unknown", str(values[name]) if not name else f"There is no field {name!r}."
+            yield name, "unknown", str(values[name]) if not name else _("There is no field %(name)r.") % {"name": name}
         for name in ("identifier", "label", "rights", "attribution", "store", "collection"):
             if not isinstance(values.get(name) or "", str):
-                yield name, "invalid", "It is not a text."
+                yield name, "invalid", _("It is not a text.")
                 return
         yield from self._source_problems(self._source(values))
         yield from self._collection_problems(values.get("collection") or self.defaults.collection)
@@ -158,23 +162,24 @@ class _Checker:
 
     def _source_problems(self, source: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         if set(source) not in ({"store", "key"}, {"url"}) or not all(isinstance(v, str) and v for v in source.values()):
-            yield "source", "required", "Name a store and a key, or a URL."
+            yield "source", "required", _("Name a store and a key, or a URL.")
         elif "url" in source:
             if not _is_url(source["url"]):
-                yield "source", "invalid", "It is no URL, and no store is named in which it could be a key."
+                yield "source", "invalid", _("It is no URL, and no store is named in which it could be a key.")
         elif source["store"] not in self.stores:
-            yield "source.store", "unknown", f"There is no store {source['store']!r}."
+            yield "source.store", "unknown", _("There is no store %(name)r.") % {"name": source["store"]}
         else:
             try:
                 key_segments(source["key"])
             except SourceNotAllowedError as error:
-                yield "source.key", "invalid", error.detail
+                yield "source.key", "invalid", _(error.detail)
 
     def _collection_problems(self, name: str) -> Iterator[tuple[str, str, str]]:
         if name and name not in self.collections:
-            yield "collection", "unknown", f"There is no collection {name!r}, or you may not use it."
+            text = _("There is no collection %(name)r, or you may not use it.")
+            yield "collection", "unknown", text % {"name": name}
         elif not name and self.defaults.allowed is not None:
-            yield "collection", "required", "Your token needs one of its collections here."
+            yield "collection", "required", _("Your token needs one of its collections here.")
 
 
 def _is_url(text: str) -> bool:
@@ -218,12 +223,12 @@ def _compare_one(
     elif is_seen and replaces:
         checked.moved += 1
     else:
-        detail = "The identifier is taken by another source."
+        detail = _("The identifier is taken by another source.")
         checked.errors.append(RowError(row.number, row.identifier, "identifier", "identifier_taken", detail))
 
 
 def defaults_problems(defaults: Defaults) -> Mapping[str, str]:
-    """What is wrong with the defaults themselves, by name."""
+    """What is wrong with the defaults themselves, by name; in English, for programs alone send them by name."""
     checker = _Checker(defaults)
     known: Mapping[str, SetOf[str]] = {
         "store": checker.stores,

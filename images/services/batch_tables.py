@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 GO_IIIF = ("source_id", "alternate_id")
 _TEXTS = ("identifier", "source", "store", "label", "rights", "attribution", "collection")
 _METADATA = "metadata"
@@ -19,7 +21,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class TableError(ValueError):
-    """It is no table of images at all."""
+    """It is no table of images at all; said in the language of the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class RawRow:
 def rows_from_json(rows: object) -> list[RawRow]:
     """Raises TableError."""
     if not isinstance(rows, list):
-        raise TableError("The rows are a list of objects.")
+        raise TableError(_("The rows are a list of objects."))
     return [RawRow(number, row if isinstance(row, dict) else {}) for number, row in enumerate(rows, start=1)]
 
 
@@ -44,7 +46,7 @@ def rows_from_text(text: str) -> list[RawRow]:
     try:
         read = json.loads(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
-        raise TableError(f"It is no JSON: {error}.") from error
+        raise TableError(_("It is no JSON: %(reason)s.") % {"reason": error}) from error
     return rows_from_json(read.get("rows") if isinstance(read, dict) else read)
 
 
@@ -92,22 +94,24 @@ def rows_from_csv(text: str) -> list[RawRow]:
         filled = (cells for cells in reader if any(cell.strip() for cell in cells))
         return [RawRow(reader.line_num, _values(header, cells)) for cells in filled]
     except csv.Error as error:
-        raise TableError(f"Line {reader.line_num} cannot be read: {error}.") from error
+        text = _("Line %(line)s cannot be read: %(reason)s.")
+        raise TableError(text % {"line": reader.line_num, "reason": error}) from error
 
 
 def _check_header(header: Sequence[str]) -> None:
     if tuple(header) == GO_IIIF:
         return
     if "source" not in header or "identifier" not in header:
-        raise TableError("The first line must name the columns: identifier,source and more, or source_id,alternate_id.")
+        raise TableError(
+            _("The first line must name the columns: identifier,source and more, or source_id,alternate_id.")
+        )
     known = {*_TEXTS, _METADATA, *(_IGNORED if _REASON in header else ())}
     unknown = [name for name in header if name not in known and not name.startswith(f"{_METADATA}.")]
     if unknown:
-        raise TableError(
-            f"There is no column {unknown[0]!r}; there are {', '.join([*_TEXTS, _METADATA])}, metadata.NAME."
-        )
+        text = _("There is no column %(name)r; there are %(names)s, metadata.NAME.")
+        raise TableError(text % {"name": unknown[0], "names": ", ".join([*_TEXTS, _METADATA])})
     if len(set(header)) != len(header):
-        raise TableError("A column stands twice in the first line.")
+        raise TableError(_("A column stands twice in the first line."))
 
 
 def _values(header: Sequence[str], cells: Sequence[str]) -> Mapping[str, Any]:
@@ -116,7 +120,8 @@ def _values(header: Sequence[str], cells: Sequence[str]) -> Mapping[str, Any]:
         named = {name: _without_guard(cell) for name, cell in named.items()}
     values = _named_values(header, named)
     if len(cells) > len(header):
-        return {**values, "": f"It has {len(cells)} cells, and the first line {len(header)}."}
+        text = _("It has %(count)s cells, and the first line %(named)s.")
+        return {**values, "": text % {"count": len(cells), "named": len(header)}}
     return values
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from images.conf import conf
 from images.models import ApiToken, Batch, BatchRow, BatchState, Image, ImageState, RowState
@@ -29,6 +30,10 @@ _STEP_ROWS = 100
 """In one transaction: others that write wait for some hundredths of a second."""
 
 _INSERTED_AT_ONCE = 500
+
+# Kept in English, and translated for who reads them.
+_GONE = gettext_noop("The store or the collection of this row is no longer there.")
+_TAKEN = gettext_noop("The identifier is taken by another source.")
 
 
 def batch_create(
@@ -178,7 +183,7 @@ def _register_one(batch: Batch, row: BatchRow) -> None:
     except IntegrityError:
         known = Image.objects.filter(identifier=row.identifier).first()
         if known is None:
-            _refuse(row, "gone", "The store or the collection of this row is no longer there.")
+            _refuse(row, "gone", _GONE)
         else:
             _settle(batch, row, known)
         return
@@ -190,7 +195,7 @@ def _settle(batch: Batch, row: BatchRow, image: Image) -> None:
     """The image is there: as it should be, from an earlier try, or with another source."""
     values = row.values
     if _is_beyond(batch, image):
-        _refuse(row, "identifier_taken", "The identifier is taken by another source.")
+        _refuse(row, "identifier_taken", _TAKEN)
         return
     if (image.store_id, image.key, image.url) == (values["store"], values["key"], values["url"]):
         row.image, row.state = image, RowState.DONE
@@ -198,7 +203,7 @@ def _settle(batch: Batch, row: BatchRow, image: Image) -> None:
             image_reingest(image.pk)
         return
     if not batch.replaces:
-        _refuse(row, "identifier_taken", "The identifier is taken by another source.")
+        _refuse(row, "identifier_taken", _TAKEN)
         return
     source = _image(row)
     fields: dict[str, Any] = dict(values["fields"])

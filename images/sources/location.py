@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from django.utils.translation import gettext_noop
+
 from images.sources.errors import SourceNotAllowedError
 
 
@@ -72,18 +74,18 @@ def key_segments(key: str) -> tuple[str, ...]:
     backslashes or lone surrogates.
     """
     if not key:
-        raise SourceNotAllowedError("The name of the source file is empty.")
+        raise SourceNotAllowedError(gettext_noop("The name of the source file is empty."))
     if not key.isascii() and any("\ud800" <= character <= "\udfff" for character in key):
-        raise SourceNotAllowedError("The name of the source file is not valid Unicode.")
+        raise SourceNotAllowedError(gettext_noop("The name of the source file is not valid Unicode."))
     if any(character < " " or "\x7f" <= character <= "\x9f" for character in key):
-        raise SourceNotAllowedError("The name of the source file has control characters in it.")
+        raise SourceNotAllowedError(gettext_noop("The name of the source file has control characters in it."))
     if "\\" in key:
-        raise SourceNotAllowedError("The name of the source file has a backslash in it.")
+        raise SourceNotAllowedError(gettext_noop("The name of the source file has a backslash in it."))
     segments = tuple(key.split("/"))
     if not segments[0]:
-        raise SourceNotAllowedError("The name of the source file must be relative to its folder.")
+        raise SourceNotAllowedError(gettext_noop("The name of the source file must be relative to its folder."))
     if not {"", ".", ".."}.isdisjoint(segments):
         raise SourceNotAllowedError(
-            "The name of the source file has an empty part or one that leads to another folder."
+            gettext_noop("The name of the source file has an empty part or one that leads to another folder.")
         )
     return segments

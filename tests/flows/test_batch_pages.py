@@ -225,3 +225,61 @@ def test_queries_do_not_grow_with_batches_or_rows(admin_client: Client, shelf: S
     assert len(one) <= 12
     assert "i299" in page
     assert "i199<" not in page
+
+
+GERMAN = {"accept-language": "de"}
+WRONG = """identifier,source,store,collection
+a,1.png,shelf,
+a,2.png,shelf,
+b,,,
+c,../1.png,shelf,
+d,1.png,attic,
+e,1.png,shelf,maps
+f,1.png,,
+g,1.png,shelf,,,
+"""
+
+
+def test_what_is_wrong_with_rows_is_said_in_the_readers_language(admin_client: Client, shelf: Store) -> None:
+    english = read(admin_client.post(ADD, {"rows": WRONG, "download": "1"}))
+    german = read(admin_client.post(ADD, {"rows": WRONG, "download": "1"}, headers=GERMAN))
+    assert [row["reason"] for row in english] == [
+        "identifier: Row 2 has the same identifier.",
+        "source: Name a store and a key, or a URL.",
+        "source: The name of the source file has an empty part or one that leads to another folder.",
+        "store: There is no store 'attic'.",
+        "collection: There is no collection 'maps', or you may not use it.",
+        "source: It is no URL, and no store is named in which it could be a key.",
+        "It has 6 cells, and the first line 4.",
+    ]
+    assert [row["reason"] for row in german] == [
+        "identifier: Zeile 2 hat dieselbe Kennung.",
+        "source: Geben Sie eine Ablage und einen Schlüssel an oder eine URL.",
+        "source: Der Name der Quelldatei hat einen leeren Teil oder einen, der in einen anderen Ordner führt.",
+        "store: Es gibt keine Ablage 'attic'.",
+        "collection: Es gibt keine Sammlung 'maps', oder Sie dürfen sie nicht verwenden.",
+        "source: Das ist keine URL, und es ist keine Ablage angegeben, in der es ein Schlüssel sein könnte.",
+        "Sie hat 6 Zellen und die erste Zeile 4.",
+    ]
+    assert "Es gibt keine Ablage &#x27;attic&#x27;." in page_of(admin_client, WRONG)
+    assert "Es ist kein JSON" in page_of(admin_client, "[1")
+    assert "Die erste Zeile muss die Spalten nennen" in page_of(admin_client, "a,b\n1,2")
+
+
+def page_of(client: Client, rows: str) -> str:
+    content: bytes = client.post(ADD, {"rows": rows}, headers=GERMAN).content
+    return content.decode()
+
+
+def test_what_a_worker_refused_is_said_in_the_readers_language(admin_client: Client, shelf: Store) -> None:
+    batch = begin(admin_client, table(1), store=shelf.pk)
+    Image.objects.create(identifier="i0", store=shelf, key="another.png")
+    batch_run(str(batch.pk))
+    page = f"/admin/images/batch/{batch.pk}/"
+    for headers, words in (
+        ({}, "The identifier is taken by another source."),
+        (GERMAN, "Die Kennung ist durch eine andere Quelle belegt."),
+    ):
+        assert words in admin_client.get(page + "change/", headers=headers).content.decode()
+        (row,) = read(admin_client.get(page + "errors.csv", headers=headers))
+        assert row["reason"] == words

@@ -385,3 +385,23 @@ def test_a_limited_token_replaces_nothing_that_was_registered_elsewhere_meanwhil
     batch_run(pk)
     assert dict(BatchRow.objects.values_list("identifier", "state")) == {"i0": "done", "i1": "refused"}
     assert Image.objects.get(identifier="i1").collection.name == "maps"  # type: ignore[union-attr]
+
+
+def test_programs_are_told_in_english_whatever_they_accept(
+    curator: Caller, store: Store, sent: list[tuple[Any, ...]]
+) -> None:
+    german = {"Accept-Language": "de"}
+    wrong = send_csv(curator, "identifier,source,store\na,,\nb,1.png,attic\n", **german)
+    assert [error["detail"] for error in wrong.json()["errors"]] == [
+        "Name a store and a key, or a URL.",
+        "There is no store 'attic'.",
+    ]
+    assert send_csv(curator, "a,b\n1,2\n", **german).json()["errors"][0]["detail"].startswith("The first line must")
+    batch = curator("POST", "batches/", {"rows": rows(store, 1)}).json()
+    make_image(store, "i0")
+    batch_run(batch["id"])
+    table = curator("GET", f"batches/{batch['id']}/errors/", headers=german).content.decode()
+    (row,) = csv.DictReader(io.StringIO(table))
+    assert row["detail"] == "The identifier is taken by another source."
+    shown = curator("GET", f"batches/{batch['id']}/rows/", headers=german).json()["results"]
+    assert [one["error"]["detail"] for one in shown] == [row["detail"]]
