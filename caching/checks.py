@@ -9,6 +9,7 @@ from redis import Redis
 
 from caching.backends.registry import build_backend, build_tiers
 from caching.conf import conf
+from caching.sources.conf import conf as source_conf
 
 
 def check_switch(**_kwargs: Any) -> Sequence[CheckMessage]:
@@ -114,7 +115,7 @@ def check_statistics_folder(**_kwargs: Any) -> Sequence[CheckMessage]:
 
 def check_source_folder(**_kwargs: Any) -> Sequence[CheckMessage]:
     try:
-        path = conf.source_folder
+        path = source_conf.source_folder
     except TypeError as error:
         return [Error(f"IIIF_SOURCE_CACHE_DIR is no path: {error}", id="caching.E040")]
     if not path.is_absolute() or path.is_file():
@@ -124,18 +125,18 @@ def check_source_folder(**_kwargs: Any) -> Sequence[CheckMessage]:
 
 def check_source_budgets(**_kwargs: Any) -> Sequence[CheckMessage]:
     return [
-        *_positive_int("E041", "IIIF_SOURCE_CACHE_BYTES", conf.source_bytes),
-        *_positive_int("E042", "IIIF_SOURCE_CACHE_ENTRIES", conf.source_entries),
-        *_positive_int("E043", "IIIF_SOURCE_CACHE_FILLS", conf.source_fills),
-        *_positive_int("E044", "IIIF_BLOCK_CACHE_ENTRIES", conf.block_entries),
+        *_positive_int("E041", "IIIF_SOURCE_CACHE_BYTES", source_conf.source_bytes),
+        *_positive_int("E042", "IIIF_SOURCE_CACHE_ENTRIES", source_conf.source_entries),
+        *_positive_int("E043", "IIIF_SOURCE_CACHE_FILLS", source_conf.source_fills),
+        *_positive_int("E044", "IIIF_BLOCK_CACHE_ENTRIES", source_conf.block_entries),
     ]
 
 
 def check_source_memory(**_kwargs: Any) -> Sequence[CheckMessage]:
     values: dict[str, object] = {
-        "IIIF_SOURCE_MEMORY_BYTES": conf.source_memory_bytes,
-        "IIIF_BLOCK_CACHE_MEMORY_BYTES": conf.block_memory_bytes,
-        "IIIF_BLOCK_CACHE_DISK_BYTES": conf.block_disk_bytes,
+        "IIIF_SOURCE_MEMORY_BYTES": source_conf.source_memory_bytes,
+        "IIIF_BLOCK_CACHE_MEMORY_BYTES": source_conf.block_memory_bytes,
+        "IIIF_BLOCK_CACHE_DISK_BYTES": source_conf.block_disk_bytes,
     }
     return [
         _error("E045", name, "a whole number, 0 or more", value)
@@ -145,18 +146,18 @@ def check_source_memory(**_kwargs: Any) -> Sequence[CheckMessage]:
 
 
 def check_source_times(**_kwargs: Any) -> Sequence[CheckMessage]:
-    ttl: object = conf.source_ttl_seconds
+    ttl: object = source_conf.source_ttl_seconds
     is_time = isinstance(ttl, int | float) and not isinstance(ttl, bool) and ttl >= 0
     wrong = [] if is_time else [_error("E046", "IIIF_SOURCE_CACHE_TTL", "a number of seconds, 0 or more", ttl)]
-    return [*wrong, *_seconds("E047", "IIIF_SOURCE_FAILURE_TTL", conf.source_failure_seconds)]
+    return [*wrong, *_seconds("E047", "IIIF_SOURCE_FAILURE_TTL", source_conf.source_failure_seconds)]
 
 
 def check_source_waiting(**_kwargs: Any) -> Sequence[CheckMessage]:
     return [
-        *_positive_int("E048", "IIIF_SOURCE_WAITING", conf.source_waiting),
-        *_positive_int("E048", "IIIF_SOURCE_WAITING_TOTAL", conf.source_waiting_total),
-        *_positive_int("E049", "IIIF_SOURCE_TIMEOUTS", conf.source_timeouts),
-        *_seconds("E050", "IIIF_SOURCE_REST_SECONDS", conf.source_rest_seconds),
+        *_positive_int("E048", "IIIF_SOURCE_WAITING", source_conf.source_waiting),
+        *_positive_int("E048", "IIIF_SOURCE_WAITING_TOTAL", source_conf.source_waiting_total),
+        *_positive_int("E049", "IIIF_SOURCE_TIMEOUTS", source_conf.source_timeouts),
+        *_seconds("E050", "IIIF_SOURCE_REST_SECONDS", source_conf.source_rest_seconds),
     ]
 
 

@@ -8,12 +8,13 @@ from functools import partial
 from typing import TypeVar
 
 from caching.backends.protocol import SweepReport, Usage
-from caching.conf import conf
+from caching.conf import conf as caching_conf
 from caching.counters import get_counters
 from caching.eviction import Amount
 from caching.locks import KeyLocks
 from caching.once import Once
 from caching.sources.blocks import BlockCache
+from caching.sources.conf import conf
 from caching.sources.crowds import Crowds
 from caching.sources.failures import Failures
 from caching.sources.folder import SourceFolder
@@ -103,16 +104,16 @@ def get_source_caches() -> SourceCaches:
             memory_bytes=conf.block_memory_bytes,
             stats=stats,
             locks=KeyLocks(root / "blocks.lock"),
-            wait_seconds=conf.wait_seconds,
+            wait_seconds=caching_conf.wait_seconds,
         ),
         ObjectCache(
             whole,
             stats=stats,
             locks=KeyLocks(root / "objects.lock"),
             threads=conf.source_fills,
-            wait_seconds=conf.wait_seconds,
+            wait_seconds=caching_conf.wait_seconds,
         ),
-        MemoryObjects(conf.source_memory_bytes, stats=stats, wait_seconds=conf.wait_seconds),
+        MemoryObjects(conf.source_memory_bytes, stats=stats, wait_seconds=caching_conf.wait_seconds),
         Failures(conf.source_failure_seconds),
         Crowds(conf.source_waiting, conf.source_waiting_total, conf.source_timeouts, conf.source_rest_seconds),
         pins,
