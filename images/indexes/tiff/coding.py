@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from images.indexes.parsing import Parser, Window
 from images.indexes.tiff import tags
+from images.indexes.tiff.directories import Layout, read_raw
 from images.indexes.tiff.page import Page
-from images.indexes.tiff.tags import Layout
 
 COMPRESSIONS = frozenset({1, 2, 3, 4, 5, 7, 8, 32773, 32946})
 """None, CCITT, LZW, JPEG, Deflate (both numbers), PackBits: each piece is decoded by itself, from these tags alone."""
@@ -105,6 +105,6 @@ def parse_coding(window: Window, layout: Layout, page: Page) -> Parser[Coding | 
         is_there = field.offset + field.byte_size <= window.byte_size
         if field.type not in tags.CLASSIC_TYPES or field.byte_size > _MAX_VALUE_BYTES or not is_there:
             return None
-        values = yield from tags.read_raw(window, page.directory, tag)
+        values = yield from read_raw(window, page.directory, tag)
         found += (CodingTag(tag, field.type, field.count, values),)
     return Coding(layout.byte_order, found)

@@ -6,9 +6,9 @@ from images.indexes.description import Level, SourceDescription, SourceFormat
 from images.indexes.limits import SourceLimits
 from images.indexes.parsing import Parser, Window
 from images.indexes.tiff import codes, tags
+from images.indexes.tiff.directories import Layout, read_integer, read_integers, read_rational, read_text
 from images.indexes.tiff.page import Page
 from images.indexes.tiff.structure import Structure, parse_structure
-from images.indexes.tiff.tags import Layout
 
 _RESOLUTION_UNITS = {2: "inch", 3: "cm"}
 
@@ -33,14 +33,14 @@ def describe_structure(window: Window, structure: Structure) -> Parser[SourceDes
 def _describe_detail(window: Window, layout: Layout, page: Page) -> Parser[dict[str, Any]]:
     """What only a TIFF has; JSON values."""
     fields = page.directory.fields
-    unit = yield from tags.read_integer(window, layout, page.directory, tags.RESOLUTION_UNIT, 2)
-    subsampling = yield from tags.read_integers(window, layout, page.directory, tags.YCBCR_SUBSAMPLING, 2)
+    unit = yield from read_integer(window, layout, page.directory, tags.RESOLUTION_UNIT, 2)
+    subsampling = yield from read_integers(window, layout, page.directory, tags.YCBCR_SUBSAMPLING, 2)
     return {
         "byte_order": layout.byte_order,
         "is_big_tiff": layout.is_big_tiff,
         "compression": page.compression,
         "compression_name": codes.COMPRESSIONS[page.compression],
-        "predictor": (yield from tags.read_integer(window, layout, page.directory, tags.PREDICTOR, 1)),
+        "predictor": (yield from read_integer(window, layout, page.directory, tags.PREDICTOR, 1)),
         "photometric": page.photometric,
         "samples_per_pixel": page.samples_per_pixel,
         "bits_per_sample": list(page.bits_per_sample),
@@ -51,10 +51,10 @@ def _describe_detail(window: Window, layout: Layout, page: Page) -> Parser[dict[
         "ycbcr_subsampling": list(subsampling),
         "has_jpeg_tables": tags.JPEG_TABLES in fields,
         "has_color_map": tags.COLOR_MAP in fields,
-        "x_resolution": (yield from tags.read_rational(window, layout, page.directory, tags.X_RESOLUTION)),
-        "y_resolution": (yield from tags.read_rational(window, layout, page.directory, tags.Y_RESOLUTION)),
+        "x_resolution": (yield from read_rational(window, layout, page.directory, tags.X_RESOLUTION)),
+        "y_resolution": (yield from read_rational(window, layout, page.directory, tags.Y_RESOLUTION)),
         "resolution_unit": _RESOLUTION_UNITS.get(unit or 0, "none"),
-        "software": (yield from tags.read_text(window, page.directory, tags.SOFTWARE)),
+        "software": (yield from read_text(window, page.directory, tags.SOFTWARE)),
     }
 
 

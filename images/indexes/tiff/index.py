@@ -18,6 +18,7 @@ from images.indexes.ranges import ByteRange
 from images.indexes.tiff import tags
 from images.indexes.tiff.coding import Coding, parse_coding
 from images.indexes.tiff.description import describe_structure
+from images.indexes.tiff.directories import read_bytes
 from images.indexes.tiff.page import Page, Pieces
 from images.indexes.tiff.structure import Structure, parse_structure
 
@@ -166,7 +167,7 @@ def _read_tables(window: Window, page: Page) -> Parser[bytes | None]:
         return b""
     if field.byte_size > _MAX_TABLES_BYTES:
         return None
-    return (yield from tags.read_bytes(window, page.directory, tags.JPEG_TABLES))
+    return (yield from read_bytes(window, page.directory, tags.JPEG_TABLES))
 
 
 def _read_profile(window: Window, page: Page) -> Parser[ColourProfile]:
@@ -175,7 +176,7 @@ def _read_profile(window: Window, page: Page) -> Parser[ColourProfile]:
         return ColourProfile.NONE
     if field.byte_size > _MAX_PROFILE_BYTES:
         return ColourProfile.OTHER
-    profile = yield from tags.read_bytes(window, page.directory, tags.ICC_PROFILE)
+    profile = yield from read_bytes(window, page.directory, tags.ICC_PROFILE)
     return ColourProfile.SRGB if icc.is_srgb(profile) else ColourProfile.OTHER
 
 

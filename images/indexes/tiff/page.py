@@ -7,7 +7,7 @@ from images.indexes.errors import DamagedError, TooLargeError
 from images.indexes.limits import SourceLimits
 from images.indexes.parsing import Parser, Window
 from images.indexes.tiff import tags
-from images.indexes.tiff.tags import Directory, Layout
+from images.indexes.tiff.directories import Directory, Layout, read_integer, read_integers
 
 REDUCED = 1
 MASK = 4
@@ -59,7 +59,7 @@ def parse_page(window: Window, layout: Layout, directory: Directory, limits: Sou
     """
 
     def integer(tag: int, default: int) -> Parser[int]:
-        value = yield from tags.read_integer(window, layout, directory, tag)
+        value = yield from read_integer(window, layout, directory, tag)
         return default if value is None else value
 
     width = yield from integer(tags.IMAGE_WIDTH, 0)
@@ -69,9 +69,9 @@ def parse_page(window: Window, layout: Layout, directory: Directory, limits: Sou
     samples = yield from integer(tags.SAMPLES_PER_PIXEL, 1)
     if not 0 < samples <= limits.max_components:
         raise TooLargeError(f"The pixels of {directory.name} have {samples:,} samples; {limits.max_components} may be.")
-    bits = yield from tags.read_integers(window, layout, directory, tags.BITS_PER_SAMPLE, samples)
+    bits = yield from read_integers(window, layout, directory, tags.BITS_PER_SAMPLE, samples)
     rows_per_strip = yield from integer(tags.ROWS_PER_STRIP, height)
-    extra = yield from tags.read_integers(window, layout, directory, tags.EXTRA_SAMPLES, samples)
+    extra = yield from read_integers(window, layout, directory, tags.EXTRA_SAMPLES, samples)
     tile_width, tile_height = yield from _parse_tile_size(window, layout, directory)
     orientation = yield from integer(tags.ORIENTATION, 1)
     return Page(
@@ -95,8 +95,8 @@ def parse_page(window: Window, layout: Layout, directory: Directory, limits: Sou
 
 def _parse_tile_size(window: Window, layout: Layout, directory: Directory) -> Parser[tuple[int | None, int | None]]:
     """Both or none. A tiled page has TileWidth; TileOffsets alone do not make one."""
-    width = yield from tags.read_integer(window, layout, directory, tags.TILE_WIDTH)
-    height = yield from tags.read_integer(window, layout, directory, tags.TILE_LENGTH)
+    width = yield from read_integer(window, layout, directory, tags.TILE_WIDTH)
+    height = yield from read_integer(window, layout, directory, tags.TILE_LENGTH)
     if width is None and height is None:
         return None, None
     if not width or not height:
@@ -153,4 +153,4 @@ def parse_pieces(window: Window, layout: Layout, page: Page, limits: SourceLimit
 def _read_list(window: Window, layout: Layout, page: Page, either: tuple[int, int]) -> Parser["array[int]"]:
     """The offsets or lengths of all pieces, in one read. Some writers list tiles under the tags of strips."""
     tag = either[0] if page.is_tiled and either[0] in page.directory.fields else either[1]
-    return (yield from tags.read_integers(window, layout, page.directory, tag, page.piece_count))
+    return (yield from read_integers(window, layout, page.directory, tag, page.piece_count))

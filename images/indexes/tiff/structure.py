@@ -6,9 +6,17 @@ from images.indexes.errors import NotSupportedError, TooLargeError
 from images.indexes.limits import SourceLimits
 from images.indexes.parsing import Parser, Window
 from images.indexes.tiff import codes, tags
+from images.indexes.tiff.directories import (
+    Directory,
+    Layout,
+    parse_chain,
+    parse_directory,
+    parse_header,
+    read_integers,
+    read_text,
+)
 from images.indexes.tiff.page import Page, Pieces, parse_page, parse_pieces
 from images.indexes.tiff.pyramid import find_levels
-from images.indexes.tiff.tags import Directory, Layout
 
 _APERIO = "Aperio"
 
@@ -33,12 +41,12 @@ def parse_structure(window: Window, limits: SourceLimits) -> Parser[Structure]:
 
     Raises IndexingError: DamagedError, TooLargeError or NotSupportedError.
     """
-    layout, first = yield from tags.parse_header(window)
-    directories = yield from tags.parse_chain(window, layout, first, limits)
+    layout, first = yield from parse_header(window)
+    directories = yield from parse_chain(window, layout, first, limits)
     full = yield from parse_page(window, layout, directories[0], limits)
     _check_readable(full)
     _check_size(full, limits)
-    text = yield from tags.read_text(window, directories[0], tags.IMAGE_DESCRIPTION)
+    text = yield from read_text(window, directories[0], tags.IMAGE_DESCRIPTION)
     reduced = yield from _parse_reduced(window, layout, directories, limits)
     levels = find_levels(full, reduced, tiled_only=text.startswith(_APERIO))
     pieces: tuple[Pieces, ...] = ()
@@ -77,12 +85,12 @@ def _parse_reduced(
     window: Window, layout: Layout, directories: tuple[Directory, ...], limits: SourceLimits
 ) -> Parser[tuple[Page, ...]]:
     """What may be levels: the pages after the first, then its SubIFDs."""
-    offsets = yield from tags.read_integers(window, layout, directories[0], tags.SUB_IFDS, limits.max_ifds + 1)
+    offsets = yield from read_integers(window, layout, directories[0], tags.SUB_IFDS, limits.max_ifds + 1)
     if len(offsets) + len(directories) > limits.max_ifds:
         raise TooLargeError(f"The file has more than {limits.max_ifds:,} pages and smaller versions of pages.")
     candidates = list(directories[1:])
     for subifd, offset in enumerate(offsets):
-        candidates.append((yield from tags.parse_directory(window, layout, offset, limits, 0, subifd)))
+        candidates.append((yield from parse_directory(window, layout, offset, limits, 0, subifd)))
     found: tuple[Page, ...] = ()
     for directory in candidates:
         if tags.IMAGE_WIDTH in directory.fields and tags.IMAGE_LENGTH in directory.fields:
