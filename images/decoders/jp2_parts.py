@@ -10,7 +10,8 @@ from images.iiif.geometry import Region
 from images.indexes.description import Level, SourceFormat
 from images.indexes.jp2.geometry import ceil_shift
 from images.indexes.jp2.packet_index import PacketIndex
-from images.indexes.jp2.sparse_plan import DISK_GAP_BYTES, plan_region
+from images.indexes.jp2.reads import DISK_GAP_BYTES
+from images.indexes.jp2.sparse_plan import plan_region
 
 
 def find_cuts(index: PacketIndex, plan: DecodePlan) -> Cuts | None:

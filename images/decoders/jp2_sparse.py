@@ -16,15 +16,9 @@ from images.indexes.description import Level, SourceFormat
 from images.indexes.jp2 import markers
 from images.indexes.jp2.block_plan import Window, find_window, plan_window
 from images.indexes.jp2.packet_index import PacketIndex
-from images.indexes.jp2.sparse_plan import (
-    DISK_GAP_BYTES,
-    REMOTE_GAP_BYTES,
-    SparsePlan,
-    kept_bytes,
-    plan_region,
-    touched_pixels,
-    touched_tiles,
-)
+from images.indexes.jp2.reads import DISK_GAP_BYTES, REMOTE_GAP_BYTES
+from images.indexes.jp2.recipes import SparsePlan
+from images.indexes.jp2.sparse_plan import kept_bytes, plan_region, touched_pixels, touched_tiles
 
 MAX_TILES = 1_024
 """That a region may touch: their packets are counted before anything is read, half a millisecond a tile."""

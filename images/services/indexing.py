@@ -29,7 +29,7 @@ from images.indexes.jp2.block_plan import window_step
 from images.indexes.jp2.indexing import Indexed, index_packets, reads_and_bytes
 from images.indexes.jp2.packet_index import PacketIndex
 from images.indexes.jp2.packet_storage import SCHEMA
-from images.indexes.jp2.sparse_plan import DISK_GAP_BYTES, REMOTE_GAP_BYTES
+from images.indexes.jp2.reads import DISK_GAP_BYTES, REMOTE_GAP_BYTES
 from images.indexes.tiff.index import TiffIndex, describe_and_index
 from images.selectors.images import ServedImage
 from images.selectors.indexes import find_index, find_packet_index

@@ -7,7 +7,7 @@ from images.indexes.errors import DamagedError
 from images.indexes.jp2.block_assembly import write_packets
 from images.indexes.jp2.chunks import Chunks
 from images.indexes.jp2.packet_headers import SOP, SOP_BYTES
-from images.indexes.jp2.sparse_plan import BlockRecipe, SparsePlan, TileRecipe
+from images.indexes.jp2.recipes import BlockRecipe, SparsePlan, TileRecipe
 
 _SOT_BYTES = 12
 _SOD = b"\xff\x93"

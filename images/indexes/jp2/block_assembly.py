@@ -6,7 +6,7 @@ from images.indexes.jp2.block_map import BlockMap, cut
 from images.indexes.jp2.chunks import Chunks
 from images.indexes.jp2.header_writing import PLACE_ROW, BandBlocks, Segments, write_header
 from images.indexes.jp2.packet_headers import has_segments
-from images.indexes.jp2.sparse_plan import BandRecipe, BlockRecipe, PacketRecipe
+from images.indexes.jp2.recipes import BandRecipe, BlockRecipe, PacketRecipe
 
 _EMPTY = b"\x00"
 

@@ -16,7 +16,8 @@ from images.indexes.jp2.geometry import ceil_shift
 from images.indexes.jp2.markers import CodingStyle, ImageSize
 from images.indexes.jp2.packet_index import PacketIndex
 from images.indexes.jp2.precincts import Span, band_spans, tile_geometry
-from images.indexes.jp2.sparse_plan import DISK_GAP_BYTES, BandRecipe, BlockRecipe, PacketRecipe, SparsePlan, joined
+from images.indexes.jp2.reads import DISK_GAP_BYTES, joined
+from images.indexes.jp2.recipes import BandRecipe, BlockRecipe, PacketRecipe, SparsePlan
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,94 +6,15 @@ written as empty ones (T.800 B.9). Nothing that is kept moves on the reference g
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from images.iiif.geometry import Region
 from images.indexes.jp2 import rewriting
-from images.indexes.jp2.block_map import BlockMap
 from images.indexes.jp2.geometry import ceil_shift
 from images.indexes.jp2.markers import ImageSize
 from images.indexes.jp2.packet_index import PacketIndex, TileMap
 from images.indexes.jp2.precincts import Resolution, Span, needed_precincts
-from images.indexes.ranges import ByteRange
-
-DISK_GAP_BYTES = 4 * 1024
-"""Bytes between two needed stretches that are rather read than stepped over: a page. With 16 KiB, windows of a file
-without precincts read three times what they need in half as many reads, which takes longer (0.7 ms against 0.5)."""
-REMOTE_GAP_BYTES = 64 * 1024
-"""The same for objects that are fetched over a network, where each range is a request."""
-REQUESTS = 16
-"""That a store is asked at a time: as many ranges take one round trip, more of them two."""
-
-
-@dataclass(frozen=True, slots=True)
-class TileRecipe:
-    """A tile-part to build: its number, the segments of its header, and its packets in their new order.
-
-    `packets`: numbers of packets of `source` that are kept, or bytes to write as they are. `empty`: an empty packet.
-    """
-
-    number: int
-    header: bytes
-    source: TileMap
-    packets: tuple[bytes | range, ...]
-    empty: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class BandRecipe:
-    """One band of a new packet: a grid of `across` by `down` code-blocks.
-
-    `lines`: in each row where blocks are kept, row and column of the first, and the runs of their numbers in the index.
-    """
-
-    across: int
-    down: int
-    lines: tuple[tuple[tuple[int, int], tuple[range, ...]], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PacketRecipe:
-    """A packet to write. `flags`: the style of its code-blocks."""
-
-    flags: int
-    bands: tuple[BandRecipe, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class BlockRecipe:
-    """A tile-part to build of single code-blocks: its number, the segments of its header, and its packets.
-
-    `layers`: how many of `source` count.
-    """
-
-    number: int
-    header: bytes
-    source: BlockMap
-    layers: int
-    packets: tuple[PacketRecipe, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SparsePlan:
-    """What to read and what to make of it.
-
-    `ranges`: in ascending order, of the source. `size`: SIZ of the new codestream. `reduction`: resolutions that the
-    decoder has still to leave out. `x`, `y`: where the new image begins in the level that was asked for, `width` and
-    `height` what it has of it; pixels. `needed_bytes`: of what is kept of the source.
-    """
-
-    jp2_header: bytes
-    main_header: bytes
-    tiles: tuple[TileRecipe, ...] | tuple[BlockRecipe, ...]
-    ranges: tuple[ByteRange, ...]
-    size: ImageSize
-    reduction: int
-    x: int
-    y: int
-    width: int
-    height: int
-    needed_bytes: int
+from images.indexes.jp2.reads import DISK_GAP_BYTES, joined
+from images.indexes.jp2.recipes import SparsePlan, TileRecipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,42 +175,6 @@ def _stretches(tile_map: TileMap, wanted: Sequence[_Wanted], most_layers: int) -
                         stretches.append((begin, end))
     stretches.sort()
     return stretches
-
-
-def joined(stretches: list[tuple[int, int]], gap_bytes: int) -> tuple[ByteRange, ...]:
-    """Ranges in ascending order, those that lie close to each other as one.
-
-    From REMOTE_GAP_BYTES on the smallest gaps are closed first, and larger ones only as long as no more is read in vain
-    than is needed, or as there are more ranges than are asked for at a time.
-    """
-    stretches.sort()
-    joined: list[tuple[int, int]] = []
-    for start, stop in stretches:
-        if joined and start - joined[-1][1] <= (0 if gap_bytes >= REMOTE_GAP_BYTES else gap_bytes):
-            joined[-1] = (joined[-1][0], max(joined[-1][1], stop))
-        else:
-            joined.append((start, stop))
-    if gap_bytes >= REMOTE_GAP_BYTES:
-        joined = _requests(joined, gap_bytes)
-    return tuple(ByteRange(start, stop) for start, stop in joined)
-
-
-def _requests(apart: list[tuple[int, int]], gap_bytes: int) -> list[tuple[int, int]]:
-    gaps = sorted((after[0] - before[1], number) for number, (before, after) in enumerate(pairwise(apart), 1))
-    needed, in_vain = sum(stop - start for start, stop in apart), 0
-    closed: set[int] = set()
-    for gap, number in gaps:
-        in_vain += gap
-        if gap > gap_bytes or (in_vain > needed and len(apart) - len(closed) <= REQUESTS):
-            break
-        closed.add(number)
-    requests: list[tuple[int, int]] = []
-    for number, (start, stop) in enumerate(apart):
-        if number in closed:
-            requests[-1] = (requests[-1][0], stop)
-        else:
-            requests.append((start, stop))
-    return requests
 
 
 def _packets(tile_map: TileMap, wanted: Sequence[_Wanted], most_layers: int) -> list[bytes | range]:

@@ -16,7 +16,8 @@ from images.indexes.jp2.block_plan import find_window, plan_window
 from images.indexes.jp2.geometry import ceil_shift
 from images.indexes.jp2.indexing import Indexed, index_packets, reads_and_bytes
 from images.indexes.jp2.packet_index import PacketIndex
-from images.indexes.jp2.sparse_plan import SparsePlan, plan_region
+from images.indexes.jp2.recipes import SparsePlan
+from images.indexes.jp2.sparse_plan import plan_region
 from images.indexes.limits import SourceLimits
 from images.indexes.parsing import run
 

@@ -21,7 +21,8 @@ from images.iiif.geometry import Region
 from images.indexes.description import SourceDescription
 from images.indexes.jp2.assembly import assemble
 from images.indexes.jp2.block_plan import find_window, plan_window, window_step
-from images.indexes.jp2.sparse_plan import DISK_GAP_BYTES, REMOTE_GAP_BYTES, kept_bytes, plan_region
+from images.indexes.jp2.reads import DISK_GAP_BYTES, REMOTE_GAP_BYTES
+from images.indexes.jp2.sparse_plan import kept_bytes, plan_region
 from tests.conftest import CORPUS
 from tests.images.decoders import scenes
 from tests.images.decoders.sparse_oracle import (
