@@ -37,10 +37,12 @@ def _tasks_are_known() -> None:
     from images.selectors.asking import expect_answers
     from images.selectors.batches import forget_progress
     from images.selectors.paging import forget_counts
+    from images.selectors.searching import forget_searches
 
     forget_counts()
     forget_milestones()
     forget_progress()
+    forget_searches()
     expect_answers()
     queue._broker.note_answer()  # what refused in one test is asked again in the next
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from images.iiif.capabilities import Capabilities
 from images.iiif.geometry import Size
-from images.models import Collection, Image, ImageState, Tiling
+from images.models import Collection, Image
 from images.selectors.gallery import ImageCard, image_card
 from images.selectors.images import ServedImage, image_limits, metadata_pairs
 from images.selectors.paging import count_by, count_long, read_keys
@@ -30,7 +30,10 @@ class PresentedImage:
 
 
 _SHOWN = Q(version__gt=0, width__isnull=False) & ~Q(error_code="quarantined")
-"""Of an image that has a picture. With its collection and identifier these columns are one index."""
+"""Of an image that has a picture: without a tiling it has no width.
+
+With its collection and identifier these columns are one index.
+"""
 
 
 class CollectionNotFoundError(LookupError):
@@ -52,7 +55,7 @@ def presented(served: ServedImage) -> PresentedImage:
 def public_images() -> QuerySet[Image]:
     """Images that have pictures to show."""
     images = Image.objects.select_related("profile", "collection__profile")
-    return images.filter(_SHOWN, _has_tiling())
+    return images.filter(_SHOWN)
 
 
 def get_collection(name: str) -> Collection:
@@ -78,12 +81,7 @@ def list_collection(collection: Collection, start: int, length: int, total: int)
 
 def _shown_in(collection: Collection) -> QuerySet[Image]:
     """Found by an index that has it all: on the way to a far page no row is read."""
-    return Image.objects.filter(_SHOWN, _has_tiling(), collection=collection).order_by("identifier")
-
-
-def _has_tiling() -> Q:
-    """What is ready has one, so only the others are looked for in a second table."""
-    return Q(state=ImageState.READY) | Q(Exists(Tiling.objects.filter(image=OuterRef("pk"))))
+    return Image.objects.filter(_SHOWN, collection=collection).order_by("identifier")
 
 
 @dataclass(frozen=True, slots=True)

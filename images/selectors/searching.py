@@ -5,6 +5,7 @@ the rows alone; SQLite, for those in which the trigrams of the text occur. Only 
 a page is soon full when the list is read in its order.
 """
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,6 +31,10 @@ _TRIGRAM = 3
 _LONGEST = 64
 """Characters that are looked up: what begins otherwise is not found, and longer ones only cost."""
 _known: dict[str, bool] = {}
+_MANY_SECONDS = 60.0
+_MANY = 256
+_many: dict[object, float] = {}
+"""Texts that very many images have, and until when nobody asks again. If they are few by then, it only takes longer."""
 
 
 def search_images(images: QuerySet[Image], text: str, fields: Sequence[str] = PUBLIC) -> QuerySet[Image]:
@@ -42,11 +47,20 @@ def narrow_images(images: QuerySet[Image], text: str, fields: Sequence[str], few
     connection = connections[images.db]
     if len(text) < _TRIGRAM or "\x00" in text:
         return images
+    asked = (images.db, text, *fields, few, _SOME)
+    if time.monotonic() < _many.get(asked, 0.0):
+        return images
     if connection.vendor == "postgresql" and _TRIGRAMS.issuperset(fields):
-        return _narrow_postgresql(images, text, fields)
-    if connection.vendor == "sqlite" and has_search_index(connection):
-        return _narrow_sqlite(images, text, fields, few)
-    return images
+        narrowed = _narrow_postgresql(images, text, fields)
+    elif connection.vendor == "sqlite" and has_search_index(connection):
+        narrowed = _narrow_sqlite(images, text, fields, few)
+    else:
+        return images
+    if narrowed is images:
+        if len(_many) >= _MANY:
+            _many.clear()
+        _many[asked] = time.monotonic() + _MANY_SECONDS
+    return narrowed
 
 
 def _has(text: str, fields: Sequence[str]) -> Q:
@@ -94,3 +108,8 @@ def has_search_index(connection: BaseDatabaseWrapper) -> bool:
 
 def forget_search_index() -> None:
     _known.clear()
+    forget_searches()
+
+
+def forget_searches() -> None:
+    _many.clear()

@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
 
 from images.models import Image, Store
 from images.selectors import searching
@@ -165,3 +166,20 @@ def test_a_search_reads_as_little_among_many(store: Store) -> None:
     fill(400, 6000)
     for text, before in few.items():
         assert cost(text) <= before * 1.5 + 5, text
+
+
+def test_what_very_many_have_is_not_looked_for_twice_and_found_all_the_same(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "_SOME", 5)
+    Image.objects.bulk_create(Image(identifier=f"common {n}", store=store, key="k") for n in range(8))
+    if connection.vendor == "sqlite":
+        assert has_search_index(connection)  # asked once
+    for expected in (1, 0):
+        with CaptureQueriesContext(connection) as captured:
+            found = narrow_images(Image.objects.all(), "common", FIELDS, few=3)
+        assert len(captured) == expected
+        assert found.count() == 8
+    Image.objects.filter(pk__in=list(Image.objects.values_list("pk", flat=True)[:6])).delete()
+    left = narrow_images(Image.objects.all(), "common", FIELDS, few=3)
+    assert left.count() == search_images(Image.objects.all(), "common").count() == 2
