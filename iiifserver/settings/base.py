@@ -1,4 +1,4 @@
-"""Settings that hold everywhere; the other settings files only override.
+"""Settings that hold everywhere, those of the API, caches and queues included; development, production, test override.
 
 Settings of the image server itself begin with IIIF_, or DECODE_ for decoder processes;
 docs/configuration.md explains each.
@@ -10,6 +10,9 @@ from typing import Any
 import django_stubs_ext
 
 from iiifserver import env
+from iiifserver.settings.api import *  # noqa: F403
+from iiifserver.settings.caches import *  # noqa: F403
+from iiifserver.settings.queues import *  # noqa: F403
 
 django_stubs_ext.monkeypatch()  # lets ModelForm[Image] and the like stand in code
 
@@ -143,96 +146,6 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 
-# --- REST -------------------------------------------------------------------------------------------------------------
-REST_FRAMEWORK: dict[str, Any] = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "images.api.authentication.TokenAuthentication",
-        "images.api.authentication.HeaderSessionAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["images.api.access.NeedsPermission"],
-    "DEFAULT_THROTTLE_CLASSES": ["images.api.throttles.CallerThrottle"],
-    "DEFAULT_PARSER_CLASSES": ["images.api.parsers.JSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_METADATA_CLASS": None,
-    "EXCEPTION_HANDLER": "images.api.problems.exception_handler",
-    "URL_FORMAT_OVERRIDE": None,
-}
-SPECTACULAR_SETTINGS: dict[str, Any] = {
-    "TITLE": "IIIF image server",
-    "DESCRIPTION": "Registering images, watching them become ready, and looking after stores and caches.",
-    "VERSION": "1",
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {
-        "ImageState": "images.models.ImageState",
-        "ImageCopyPolicy": "images.models.ImageCopyPolicy",
-        "CopyPolicy": "images.models.CopyPolicy",
-        "BatchState": "images.models.BatchState",
-    },
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "images.api.documents.add_problems",
-    ],
-}
-
-# --- Celery -----------------------------------------------------------------------------------------------------------
-CELERY_BROKER_URL = env.REDIS_URL or "filesystem://localhost"
-CELERY_BROKER_FOLDER = IIIF_DATA_DIR / "broker"
-REDIS_BROKER_OPTIONS: dict[str, Any] = {
-    "visibility_timeout": 3 * 3600,  # longer than any task: what is not finished by then another worker gets as well
-    "socket_timeout": 5,
-    "socket_connect_timeout": 2,
-    "max_retries": 1,  # a request that enqueues does not wait for the broker's return: the outbox does
-    "interval_start": 0,
-    "interval_step": 0.1,
-    "interval_max": 0.1,
-}
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
-    REDIS_BROKER_OPTIONS
-    if env.REDIS_URL
-    else {
-        "data_folder_in": str(CELERY_BROKER_FOLDER / "queue"),
-        "data_folder_out": str(CELERY_BROKER_FOLDER / "queue"),
-        "control_folder": str(CELERY_BROKER_FOLDER / "control"),
-        "polling_interval": 0.3,
-    }
-)
-CELERY_TASK_SERIALIZER = "json"
-CELERY_RESULT_SERIALIZER = "json"
-CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_REJECT_ON_WORKER_LOST = True
-CELERY_TASK_TRACK_STARTED = False
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_TASK_DEFAULT_QUEUE = "ingest"
-CELERY_TASK_ROUTES = {
-    "images.ingest": {"queue": "ingest"},
-    "images.refresh": {"queue": "ingest"},
-    "images.batch": {"queue": "bulk"},
-    "images.batches_resume": {"queue": "caching"},
-    "images.thumbnails": {"queue": "derivatives"},
-    "images.service_copy_*": {"queue": "derivatives"},
-    "images.service_copies_sweep": {"queue": "caching"},
-    "images.seed": {"queue": "derivatives"},
-    "images.job": {"queue": "bulk"},
-    "images.jobs_*": {"queue": "caching"},
-    "images.refresh_due": {"queue": "caching"},
-    "images.publish_outbox": {"queue": "caching"},
-    "images.discard_derivatives": {"queue": "caching"},
-    "images.requeue_stalled": {"queue": "caching"},
-    "images.sweep_uploads": {"queue": "caching"},
-    "images.sweep_offload": {"queue": "caching"},
-    "caching.*": {"queue": "caching"},
-}
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
-CELERY_BEAT_SCHEDULE: dict[str, Any] = {}  # rows that administrators edit: images/services/schedule.py
-CELERY_RESULT_EXPIRES = None  # nothing is kept of results, so beat needs no task that removes them
-
 # --- IIIF -------------------------------------------------------------------------------------------------------------
 IIIF_BASE_URL = env.IIIF_BASE_URL
 IIIF_TRUSTED_PROXIES = env.TRUSTED_PROXIES
@@ -282,20 +195,6 @@ IIIF_SOURCE_MAX_BYTES = 20 * 2**30
 IIIF_SOURCE_FORMATS = ["tiff", "jpeg", "png", "webp", "gif", "avif", "jp2"]
 IIIF_SOURCE_NETWORKS = env.SOURCE_NETWORKS
 IIIF_SOURCE_PORTS = [80, 443]
-IIIF_SOURCE_CACHE_DIR = IIIF_DATA_DIR / "cache" / "sources"
-IIIF_SOURCE_CACHE_BYTES = 20 * 2**30  # some hundred large sources
-IIIF_SOURCE_CACHE_ENTRIES = 20_000
-IIIF_SOURCE_CACHE_TTL = 30 * 86_400
-IIIF_SOURCE_CACHE_FILLS = 4
-IIIF_SOURCE_MEMORY_BYTES = 256 * 2**20
-IIIF_SOURCE_FAILURE_TTL = 5.0
-IIIF_SOURCE_WAITING = max(1, env.WEB_THREADS // 2)  # the other half answers for everything else while one store hangs
-IIIF_SOURCE_WAITING_TOTAL = max(1, env.WEB_THREADS * 7 // 8)  # the rest answers for what is here, whatever hangs
-IIIF_SOURCE_TIMEOUTS = 3
-IIIF_SOURCE_REST_SECONDS = 5.0
-IIIF_BLOCK_CACHE_MEMORY_BYTES = 64 * 2**20
-IIIF_BLOCK_CACHE_DISK_BYTES = 4 * 2**30
-IIIF_BLOCK_CACHE_ENTRIES = 100_000
 IIIF_FETCH_SECONDS = 20.0
 IIIF_FETCH_MAX_BYTES = 2 * 2**30
 # Object storage answers within some 100 ms; twenty times that is a fault, and is tried again while somebody waits.
@@ -309,12 +208,6 @@ IIIF_SELF_REGISTRATION_SECONDS = 10.0
 IIIF_SELF_REGISTRATION_PER_MINUTE = 600  # of each store, by each process
 IIIF_SELF_REGISTRATION_MISSING_SECONDS = 5.0
 IIIF_UPLOAD_MAX_BYTES = 2 * 2**30
-IIIF_API_MAX_BODY_BYTES = 20 * 2**20  # a batch of 10,000 rows of 2 KB each
-IIIF_BATCH_MAX_ROWS = 10_000
-IIIF_API_PAGE_SIZE = 50
-IIIF_API_MAX_PAGE_SIZE = 500
-IIIF_API_REQUIRE_IF_MATCH = False
-IIIF_API_RATES = {"anonymous": "60/min", "read": "1200/min", "write": "600/min"}
 IIIF_EVENTS_SECRET = env.IIIF_EVENTS_SECRET
 IIIF_STALLED_SECONDS = 300  # an image that was pending or processing for longer is queued again
 IIIF_INGEST_ATTEMPTS = 3
@@ -329,43 +222,8 @@ IIIF_SERVICE_COPY_USE = (
 )
 IIIF_SERVICE_COPY_SECONDS = 3600  # processor time and longest duration of making one: ten gigapixels take half of it
 
-# What a web server in front sends by itself (deploy/nginx.conf): "published" writes kept tiles as plain files, too;
-# "accel" has it send the bodies of large answers that this server has looked at (X-Accel-Redirect).
-IIIF_OFFLOAD = env.IIIF_OFFLOAD
-IIIF_OFFLOAD_ACCEL_BYTES = 256 * 2**10  # a shorter body leaves at once, and a second file of it would gain nothing
-IIIF_OFFLOAD_DIR = IIIF_DATA_DIR / "cache" / "offload"
-IIIF_OFFLOAD_BYTES = 10 * 2**30  # as the cache itself
-IIIF_OFFLOAD_ENTRIES = 200_000
-IIIF_OFFLOAD_SECONDS = 10.0  # after which an image passes by here once, so that no change stays unseen
-
-IIIF_DERIVATIVE_CACHE = env.IIIF_DERIVATIVE_CACHE
-IIIF_DERIVATIVE_CACHE_BYTES = 10 * 2**30
-IIIF_DERIVATIVE_CACHE_ENTRIES = 200_000
-IIIF_DERIVATIVE_CACHE_ENTRY_BYTES = 128 * 2**20
-IIIF_DERIVATIVE_CACHE_MEMORY_BYTES = 64 * 2**20  # of each process: some 3,000 tiles, what a few viewers look at
-IIIF_DERIVATIVE_CACHE_BYPASS_SECONDS = 60.0
-IIIF_DERIVATIVE_CACHE_IMAGE_SHARE = 0.05
-IIIF_DERIVATIVE_CACHE_SECOND_DEMAND_SECONDS = 3600.0  # for regions and sizes that nobody advertises; 0: kept at once
-IIIF_DERIVATIVE_CACHE_TIERS: list[dict[str, Any]] = []  # nearest first; empty: the one backend below
-IIIF_DERIVATIVE_CACHE_TIER_QUEUE = 1000
-IIIF_SINGLE_FLIGHT_SECONDS = 45.0
-IIIF_SINGLE_FLIGHT_LOCK_FILE = IIIF_DATA_DIR / "cache" / "single-flight.lock"
-IIIF_DERIVATIVE_CACHE_BACKEND: dict[str, Any] = {
-    "BACKEND": "caching.backends.disk.DiskBackend",
-    "OPTIONS": {"root": IIIF_DATA_DIR / "cache" / "derivatives"},
-}
-
 # Who may read /metrics: it names stores, and says how much is asked of the server. /debug/vars is for staff.
 IIIF_METRICS_NETWORKS = env.METRICS_NETWORKS
-IIIF_STATISTICS_DIR = IIIF_DATA_DIR / "cache" / "statistics"  # where the processes of this host count what they do
-# The Redis server that the nodes share: for news of changes, locks, and what a tier of the cache keeps there. Nothing
-# waits for it longer than a tile takes.
-IIIF_REDIS_URL = env.REDIS_URL
-IIIF_REDIS_NAMESPACE = "iiif"
-IIIF_REDIS_SECONDS = 0.1
-IIIF_REDIS_FAILURES = 3
-IIIF_REDIS_REST_SECONDS = 5.0
-IIIF_LAST_KNOWN_SECONDS = 86_400  # for which Redis keeps records and indexes, for when the database is down
 
 # Decoder processes: one per core, shared out over the web workers; half of them may do dear work, tiles keep the rest,
 # so there are two at least.
