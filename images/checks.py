@@ -13,6 +13,7 @@ from django.core.checks import CheckMessage, Error, register
 from images.conf import ImagesConf
 from images.decoders.layers import LayerPolicy
 from images.iiif.thumbnails import MAX_BOX
+from images.offload_conf import offload_conf
 from images.sources.connection import resolve_host
 from images.sources.http import HttpOptions
 
@@ -117,13 +118,13 @@ def check_settings(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[Ch
         + _check_base_url()
         + _check_http_sources(conf)
         + _check_service_copies()
-        + _check_offload(conf)
+        + _check_offload()
     )
 
 
-def _check_offload(conf: ImagesConf) -> list[CheckMessage]:
+def _check_offload() -> list[CheckMessage]:
     messages: list[CheckMessage] = []
-    if unknown := conf.offload - {"published", "accel"}:
+    if unknown := offload_conf.ways - {"published", "accel"}:
         text = (
             f'IIIF_OFFLOAD must be "published", "accel" or "published,accel", or empty: {", ".join(sorted(unknown))}.'
         )

@@ -1,4 +1,7 @@
-"""Typed reading of the settings that the image app uses; each has a system check in `images.checks`."""
+"""Typed reading of the settings that the image app uses; each has a system check in `images.checks`.
+
+Those of a web server in front are in `images.offload_conf`, those of REST alone in `images.api.conf`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -191,23 +194,6 @@ class ImagesConf:
         return int(settings.IIIF_BATCH_MAX_ROWS)
 
     @property
-    def api_page_size(self) -> int:
-        return int(settings.IIIF_API_PAGE_SIZE)
-
-    @property
-    def api_max_page_size(self) -> int:
-        return int(settings.IIIF_API_MAX_PAGE_SIZE)
-
-    @property
-    def api_requires_if_match(self) -> bool:
-        return bool(settings.IIIF_API_REQUIRE_IF_MATCH)
-
-    @property
-    def api_rates(self) -> Mapping[str, str]:
-        rates: Mapping[str, str] = settings.IIIF_API_RATES
-        return rates
-
-    @property
     def http_source_options(self) -> dict[str, Any]:
         return {
             "cache_dir": str(settings.IIIF_SOURCE_CACHE_DIR),
@@ -278,31 +264,6 @@ class ImagesConf:
     @property
     def service_copy_seconds(self) -> int:
         return int(settings.IIIF_SERVICE_COPY_SECONDS)
-
-    @property
-    def offload(self) -> frozenset[str]:
-        """How a web server in front helps: "published", "accel", both or not at all."""
-        return frozenset(filter(None, map(str.strip, str(settings.IIIF_OFFLOAD).split(","))))
-
-    @property
-    def offload_accel_bytes(self) -> int:
-        return int(settings.IIIF_OFFLOAD_ACCEL_BYTES)
-
-    @property
-    def offload_dir(self) -> Path:
-        return Path(settings.IIIF_OFFLOAD_DIR)
-
-    @property
-    def offload_bytes(self) -> int:
-        return int(settings.IIIF_OFFLOAD_BYTES)
-
-    @property
-    def offload_entries(self) -> int:
-        return int(settings.IIIF_OFFLOAD_ENTRIES)
-
-    @property
-    def offload_seconds(self) -> float:
-        return float(settings.IIIF_OFFLOAD_SECONDS)
 
     @property
     def decode_memory_limit_bytes(self) -> int:

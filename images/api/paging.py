@@ -10,7 +10,7 @@ from rest_framework.filters import OrderingFilter
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 
-from images.conf import conf
+from images.api.conf import api_conf
 from images.models import Image, ImageState
 from images.selectors.paging import KeysFirstPaginator
 from images.selectors.searching import search_images
@@ -23,8 +23,8 @@ class Pages(PageNumberPagination):
     django_paginator_class = KeysFirstPaginator
 
     def get_page_size(self, request: Request) -> int | None:
-        self.page_size = conf.api_page_size
-        self.max_page_size = conf.api_max_page_size
+        self.page_size = api_conf.page_size
+        self.max_page_size = api_conf.max_page_size
         return super().get_page_size(request)
 
 

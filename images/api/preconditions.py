@@ -3,8 +3,8 @@
 from django.utils.http import parse_etags
 from rest_framework.request import Request
 
+from images.api.conf import api_conf
 from images.api.problems import ApiError
-from images.conf import conf
 from images.services.records import Expectation
 
 
@@ -12,7 +12,7 @@ def expectation(request: Request) -> Expectation:
     """What the request says about the state that it means to change. Raises ApiError with 428 where it must say so."""
     if_match = request.META.get("HTTP_IF_MATCH", "")
     if_none_match = request.META.get("HTTP_IF_NONE_MATCH", "")
-    if conf.api_requires_if_match and not if_match and not if_none_match:
+    if api_conf.requires_if_match and not if_match and not if_none_match:
         raise ApiError(
             428, "precondition_required", "Send If-Match with the ETag of the record that you mean to change."
         )

@@ -7,7 +7,7 @@ from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
-from images.conf import conf
+from images.api.conf import api_conf
 from images.models import ApiToken
 
 logger = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ class CallerThrottle(SimpleRateThrottle):
 
     def allow_request(self, request: Request, view: Any) -> bool:
         self.scope = _kind(request)
-        self.rate = conf.api_rates[self.scope]
+        self.rate = api_conf.rates[self.scope]
         self.num_requests, self.duration = self.parse_rate(self.rate)
         try:
             return super().allow_request(request, view)

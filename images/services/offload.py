@@ -27,10 +27,10 @@ from caching.derivatives import get_derivative_cache
 from caching.errors import CacheError
 from caching.eviction import Amount
 from caching.keys import DerivativeKey
-from images.conf import conf
 from images.decoders.layers import REVISION as LAYERS_REVISION
 from images.iiif.identifiers import encode_identifier
 from images.iiif.output import OutputFormat
+from images.offload_conf import offload_conf
 from images.selectors.images import ServedImage, is_served_image_current
 from images.services.offload_tree import OffloadTree, is_name
 
@@ -54,8 +54,8 @@ class Offload:
     """Publishes below IIIF_OFFLOAD_DIR. Thread-safe; raises nothing."""
 
     def __init__(self) -> None:
-        self._tree = OffloadTree(conf.offload_dir)
-        self._seconds = conf.offload_seconds
+        self._tree = OffloadTree(offload_conf.folder)
+        self._seconds = offload_conf.seconds
         self._queue = BackgroundQueue("offload", _WAITING)
         self._closed = threading.Event()
         self._written = 0
@@ -74,7 +74,7 @@ class Offload:
         folder, modified = _accel_folder(served), int(served.modified.timestamp())
         if self._tree.has(folder, key.digest, byte_size, modified):
             return f"{ACCEL_PREFIX}{folder}/{key.digest}"
-        if byte_size < conf.offload_bytes // _LARGEST_SHARE:
+        if byte_size < offload_conf.max_bytes // _LARGEST_SHARE:
             self._queue.submit(partial(self._copy, folder, key, modified))
         return None
 
@@ -123,9 +123,9 @@ class Offload:
     def _make_room(self, byte_size: int) -> None:
         self._written += 1
         self._written_bytes += byte_size
-        if self._written >= _SWEEP_EVERY or self._written_bytes >= conf.offload_bytes // _LARGEST_SHARE:
+        if self._written >= _SWEEP_EVERY or self._written_bytes >= offload_conf.max_bytes // _LARGEST_SHARE:
             self._written = self._written_bytes = 0
-            self._tree.sweep(conf.offload_bytes, conf.offload_entries)
+            self._tree.sweep(offload_conf.max_bytes, offload_conf.max_entries)
 
     def _expire(self) -> None:
         while not self._closed.wait(min(1.0, self._seconds / 4)):
@@ -185,29 +185,29 @@ def _folder(served: ServedImage) -> str:
 @lru_cache(maxsize=1)
 def get_offload() -> Offload | None:
     """None where nothing is published."""
-    return Offload() if conf.offload else None
+    return Offload() if offload_conf.ways else None
 
 
 def offload_sweep() -> Amount | None:
     """Keep the budgets; what was removed. None where nothing is published."""
-    if not conf.offload:
+    if not offload_conf.ways:
         return None
-    return OffloadTree(conf.offload_dir).sweep(conf.offload_bytes, conf.offload_entries)
+    return OffloadTree(offload_conf.folder).sweep(offload_conf.max_bytes, offload_conf.max_entries)
 
 
 def offload_clear() -> None:
     """Remove everything that was published: another version of this server might encode otherwise. Raises OSError."""
-    if conf.offload:
-        tree = OffloadTree(conf.offload_dir)
+    if offload_conf.ways:
+        tree = OffloadTree(offload_conf.folder)
         tree.unlink_all()
         tree.discard(None, None)
 
 
 @receiver(news_received, dispatch_uid="images.services.offload.news_received")
 def _hear(topic: str, names: Sequence[str], **_kwargs: object) -> None:
-    if not conf.offload:
+    if not offload_conf.ways:
         return
-    tree = OffloadTree(conf.offload_dir)
+    tree = OffloadTree(offload_conf.folder)
     try:
         if topic == "records":
             for identifier in names:
@@ -228,9 +228,9 @@ def _discard(tree: OffloadTree, image: str, before_version: str) -> None:
 
 @receiver(news_missed, dispatch_uid="images.services.offload.news_missed")
 def _trust_nothing(**_kwargs: object) -> None:
-    if conf.offload:
+    if offload_conf.ways:
         try:
-            OffloadTree(conf.offload_dir).unlink_all()
+            OffloadTree(offload_conf.folder).unlink_all()
         except OSError:
             logger.exception("what was published could not be taken away")
 

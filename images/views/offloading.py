@@ -12,6 +12,7 @@ from caching.production import close_chunks
 from images.conf import conf
 from images.iiif.identifiers import encode_identifier
 from images.iiif.path import ImagePath, parse_path
+from images.offload_conf import offload_conf
 from images.services.foreseen import is_foreseen
 from images.services.offload import Offload, find_tree
 from images.views.answers import ImageAnswer
@@ -25,8 +26,8 @@ class OffloadingShortcut(Shortcut):
     def __init__(self, application: Application, origin_of: Callable[[Environ], str], offload: Offload) -> None:
         super().__init__(application, origin_of)
         self._offload = offload
-        self._publishes = "published" in conf.offload
-        self._accelerates = "accel" in conf.offload
+        self._publishes = "published" in offload_conf.ways
+        self._accelerates = "accel" in offload_conf.ways
 
     def _respond(self, environ: Environ, turn: Turn) -> Response | None:
         response = super()._respond(environ, turn)
@@ -38,7 +39,7 @@ class OffloadingShortcut(Shortcut):
             return response
         if self._publishes and isinstance(response.body, list) and not environ.get("QUERY_STRING"):
             self._offer(environ, request.answer, response.body)
-        if self._accelerates and response.byte_size >= conf.offload_accel_bytes and _NOT_FOUND not in environ:
+        if self._accelerates and response.byte_size >= offload_conf.accel_bytes and _NOT_FOUND not in environ:
             return self._accelerated(request.answer, response)
         return response
 
