@@ -19,6 +19,8 @@ from images.api.image_serializers import StrictSerializer
 from images.api.paging import Pages, StrictOrdering
 from images.api.preconditions import expectation, is_not_modified
 from images.api.views import RecordView
+from images.models import Image
+from images.selectors.counting import count_by
 from images.selectors.paging import count_images
 
 Named = TypeVar("Named", bound=models.Model)
@@ -48,10 +50,12 @@ class NamedRecords(Generic[Named], RecordView):
     def remove(self, record: Named) -> None:
         raise NotImplementedError
 
+    def image_field(self, request: Request) -> str:
+        """The foreign key in which images name the record."""
+        return str(self.records(request).model._meta.model_name)  # noqa: SLF001 - documented
+
     def counted(self, request: Request) -> QuerySet[Any]:
-        records = self.records(request)
-        field = str(records.model._meta.model_name)  # noqa: SLF001 - documented
-        return records.annotate(counted_images=count_images(field))
+        return self.records(request).annotate(counted_images=count_images(self.image_field(request)))
 
     def answer(self, request: Request, name: str, status: int = 200) -> HttpResponseBase:
         body, etag = self.shown(request, name)
@@ -85,7 +89,10 @@ class NamedListView(NamedRecords[Named], GenericAPIView[Named]):
     ordering = ("name",)
 
     def listed(self, request: Request) -> Response:
-        page = self.paginate_queryset(self.filter_queryset(self.counted(request))) or []
+        page: list[Any] = self.paginate_queryset(self.filter_queryset(self.records(request))) or []
+        images = count_by(Image.objects.all(), self.image_field(request), [record.pk for record in page])
+        for record in page:
+            record.counted_images = images[record.pk]
         return self.get_paginated_response([self.output(request, record) for record in page])
 
     def created(self, request: Request, record: Named) -> HttpResponseBase:

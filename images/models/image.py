@@ -153,6 +153,11 @@ class Image(models.Model):
                 fields=["collection", "identifier", "state", "version", "width", "error_code", "id"],
                 name="image_in_collection",
             ),
+            models.Index(  # PostgreSQL counts in it what a collection shows (images.selectors.presentation)
+                fields=["collection"],
+                condition=Q(version__gt=0, width__isnull=False) & ~Q(error_code="quarantined"),
+                name="image_shown_in_collection",
+            ),
             models.Index(fields=["modified", "id"], name="image_by_modified"),
             models.Index(fields=["label", "id"], name="image_by_label"),
             models.Index(fields=["width", "id"], name="image_by_width"),

@@ -17,9 +17,10 @@ from django.db.models import Count, Max
 from django.utils import timezone
 
 from images.models import Activity
+from images.selectors.counting import later
 
 _SETTLED = timedelta(minutes=1)
-"""After this no transaction should add an activity with a smaller key; one that does is told of after `_SECONDS`."""
+"""After this no transaction should add an activity with a smaller key; one that does moves pages at the next count."""
 _LONG = 1000
 """Activities behind the last milestone that are counted each time."""
 _SECONDS = 300.0
@@ -47,29 +48,38 @@ _BEGIN = Milestone(0, 0)
 
 
 class Milestones:
-    """Some activities whose positions are known, for some minutes. Thread-safe."""
+    """Some activities whose positions are known; after some minutes the last is counted anew, meanwhile they hold.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    `count_before` says how many activities have keys below one. Thread-safe.
+    """
+
+    def __init__(
+        self,
+        count_before: Callable[[int], int],
+        clock: Callable[[], float] = time.monotonic,
+        later: Callable[[Callable[[], None]], bool] = later,
+    ) -> None:
+        self._count_before = count_before
         self._clock = clock
+        self._later = later
         self._lock = Lock()
         self._known = [_BEGIN]
         self._until = 0.0
+        self._is_counting = False
 
     def last(self) -> Milestone:
+        self._look()
         with self._lock:
-            self._expire()
             return self._known[-1]
 
     def around(self, position: int) -> tuple[Milestone, Milestone | None]:
         """The last up to a position, and the first behind it."""
         with self._lock:
-            self._expire()
             index = bisect_right(self._known, position, key=lambda known: known.position)
             return self._known[index - 1], self._known[index] if index < len(self._known) else None
 
     def add(self, milestone: Milestone) -> None:
         with self._lock:
-            self._expire()
             index = bisect_right(self._known, milestone.position, key=lambda known: known.position)
             if self._known[index - 1].position == milestone.position:
                 return
@@ -84,12 +94,36 @@ class Milestones:
         with self._lock:
             self._known = [_BEGIN]
 
-    def _expire(self) -> None:
-        if self._clock() >= self._until:
-            self._known = [_BEGIN]
+    def _look(self) -> None:
+        """Whether it is time to see if they still hold."""
+        with self._lock:
+            last = self._known[-1]
+            if last == _BEGIN or self._is_counting or self._clock() < self._until:
+                return
+            self._is_counting = True
+        if not self._later(lambda: self._verify(last)):
+            self._is_counting = False
+
+    def _verify(self, last: Milestone) -> None:
+        try:
+            position = self._count_before(last.pk)
+            with self._lock:
+                self._until = self._clock() + _SECONDS
+                if position != last.position and last in self._known:
+                    self._known = [_BEGIN, Milestone(position, last.pk)]
+        finally:
+            self._is_counting = False
 
 
-_milestones = Milestones()
+def _count_before(pk: int) -> int:
+    """All at once are counted much sooner than those before one: these are all without the few others."""
+    counted = "SELECT COUNT(*) FROM images_activity"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT ({counted}) - ({counted} WHERE id >= %s)", [pk])
+        return int(cursor.fetchone()[0])
+
+
+_milestones = Milestones(_count_before)
 
 
 def forget_milestones() -> None:
@@ -140,14 +174,6 @@ def _advance(since: Milestone) -> Milestone:
     milestone = Milestone(position, settled)
     _milestones.add(milestone)
     return milestone
-
-
-def _count_before(pk: int) -> int:
-    """All at once are counted much sooner than those before one: these are all without the few others."""
-    counted = "SELECT COUNT(*) FROM images_activity"
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT ({counted}) - ({counted} WHERE id >= %s)", [pk])
-        return int(cursor.fetchone()[0])
 
 
 def _key_at(position: int, end: Milestone) -> int:

@@ -6,7 +6,7 @@ from django.db.models import Q, QuerySet
 
 from images.models import Image, ImageState
 from images.selectors.images import ImageNotFoundError
-from images.selectors.paging import KeysFirstPaginator
+from images.selectors.paging import PublicPaginator
 from images.selectors.searching import search_images
 
 _UNFINISHED = (ImageState.PENDING, ImageState.PROCESSING)
@@ -49,7 +49,7 @@ def list_gallery(
         images = images.exclude(Q(width__isnull=True) | Q(error_code="quarantined"), state=ImageState.FAILED)
     if search:
         images = search_images(images, search)
-    paginator = KeysFirstPaginator(images, per_page)
+    paginator = PublicPaginator(images, per_page)
     current = paginator.get_page(page)
     return GalleryPage(
         cards=tuple(image_card(image) for image in current),

@@ -10,9 +10,10 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from images.iiif.capabilities import Capabilities
 from images.iiif.geometry import Size
 from images.models import Collection, Image
+from images.selectors.counting import count_by, count_long
 from images.selectors.gallery import ImageCard, image_card
 from images.selectors.images import ServedImage, image_limits, metadata_pairs
-from images.selectors.paging import count_by, count_long, read_keys
+from images.selectors.paging import read_keys
 from images.selectors.profiles import ServedProfile, capabilities_within, default_profile, image_profile
 
 
@@ -67,7 +68,7 @@ def get_collection(name: str) -> Collection:
 
 
 def count_collection(collection: Collection) -> int:
-    return count_long(_shown_in(collection))
+    return count_long(_shown_in(collection), old=True)
 
 
 def list_collection(collection: Collection, start: int, length: int, total: int) -> tuple[PresentedImage, ...]:

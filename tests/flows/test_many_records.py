@@ -1,6 +1,7 @@
 """Lists cost as much with many records as with few: as many queries, and none that sorts or joins them all."""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -25,7 +26,9 @@ from images.models import (
     Store,
     Tiling,
 )
-from images.selectors.paging import CountMemo, KeysFirstPaginator
+from images.selectors.counting import CountMemo
+from images.selectors.paging import KeysFirstPaginator
+from tests.support.server import wait_until
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
@@ -182,9 +185,33 @@ def test_far_pages_of_a_collection_read_an_index_alone(client: Client, places: d
         cursor.execute(("EXPLAIN QUERY PLAN " if connection.vendor == "sqlite" else "EXPLAIN ") + statements[0])
         plan = " ".join(str(row[-1]) for row in cursor.fetchall())
     wanted = "USING COVERING INDEX" if connection.vendor == "sqlite" else "Index Only Scan using"
-    assert f"{wanted} image_in_collection" in plan
+    assert f"{wanted} image_in_collection " in plan
     assert "Sort" not in plan
     assert "TEMP B-TREE" not in plan
+
+
+@pytest.mark.parametrize("page", ["/iiif/presentation/3/collection/maps", "/collections"])
+def test_what_a_collection_shows_is_counted_in_an_index_alone(
+    client: Client, places: dict[str, Any], page: str
+) -> None:
+    _fill(0, 2000, places)
+    with connection.cursor() as cursor, CaptureQueriesContext(connection) as captured:
+        assert client.get(page).status_code == 200
+        statements = [
+            query["sql"]
+            for query in captured.captured_queries
+            if "COUNT(" in query["sql"] and "images_image" in query["sql"]
+        ]
+        assert len(statements) == 1
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute(("EXPLAIN QUERY PLAN " if connection.vendor == "sqlite" else "EXPLAIN ") + statements[0])
+        plan = " ".join(str(row[-1]) for row in cursor.fetchall())
+    wanted = "USING COVERING INDEX image_in_collection "
+    if connection.vendor == "postgresql":
+        wanted = "Index Only Scan using image_shown_in_collection "
+    assert wanted in plan
 
 
 def test_what_is_not_ready_is_listed_and_counted_while_it_has_a_picture(
@@ -214,7 +241,7 @@ def test_pages_hold_each_record_once(admin_client: Client, places: dict[str, Any
 def test_far_pages_are_read_from_the_nearer_end(
     monkeypatch: pytest.MonkeyPatch, places: dict[str, Any], order: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr("images.selectors.paging._LARGE", 100)
+    monkeypatch.setattr("images.selectors.paging.LARGE", 100)
     _fill(0, 337, places)
     Image.objects.filter(pk__in=Image.objects.values_list("pk")[:120]).update(width=None)
     images = Image.objects.filter(version=1).order_by(*order)
@@ -255,7 +282,7 @@ def test_the_list_says_what_failed_and_where_images_lie(admin_client: Client, pl
 
 
 def test_long_lists_are_counted_now_and_then(monkeypatch: pytest.MonkeyPatch, places: dict[str, Any]) -> None:
-    monkeypatch.setattr("images.selectors.paging._LARGE", 3)
+    monkeypatch.setattr("images.selectors.counting.LARGE", 3)
     now = [100.0]
     memo = CountMemo(lambda: now[0])
     images, of_one = Image.objects.order_by("-created"), Image.objects.filter(identifier="set/item-1")
@@ -266,3 +293,103 @@ def test_long_lists_are_counted_now_and_then(monkeypatch: pytest.MonkeyPatch, pl
     assert (memo.count(images), memo.count(of_one)) == (4, 0)
     now[0] += 11
     assert memo.count(images) == 5
+
+
+class _Jobs:
+    """What is to be counted in the background."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[], None]] = []
+
+    def add(self, job: Callable[[], None]) -> bool:
+        self.waiting.append(job)
+        return True
+
+    def work(self) -> None:
+        self.waiting.pop(0)()
+
+
+def test_who_takes_an_old_count_does_not_wait_for_a_new_one(
+    monkeypatch: pytest.MonkeyPatch, places: dict[str, Any]
+) -> None:
+    monkeypatch.setattr("images.selectors.counting.LARGE", 3)
+    now, jobs = [100.0], _Jobs()
+    memo = CountMemo(lambda: now[0], jobs.add)
+    images, keys = Image.objects.order_by("-created"), [places["collection"].pk]
+    _fill(0, 12, places)
+    assert memo.count(images, old=True) == 12
+    assert memo.count_by(images, "collection", keys, old=True) == {keys[0]: 6}
+    _fill(12, 20, places)
+    now[0] += 11
+    with CaptureQueriesContext(connection) as captured:
+        assert [memo.count(images, old=True) for _ in range(3)] == [12] * 3
+        assert [memo.count_by(images, "collection", keys, old=True) for _ in range(3)] == [{keys[0]: 6}] * 3
+    assert not captured.captured_queries
+    assert len(jobs.waiting) == 2  # one for each, however many ask
+    jobs.work()
+    jobs.work()
+    assert memo.count(images) == 20  # counted now, so others need not
+    assert memo.count_by(images, "collection", keys) == {keys[0]: 10}
+    now[0] += 61  # nobody asked meanwhile: too old for all
+    Image.objects.filter(identifier__lt="set/item-15").delete()
+    left = Image.objects.count()
+    assert memo.count(images, old=True) == left
+    now[0] += 11
+    Image.objects.all().delete()
+    assert memo.count(images, old=True) == left
+    jobs.work()
+    assert memo.count(images, old=True) == 0
+    assert not jobs.waiting
+
+
+def test_what_cannot_be_counted_now_is_tried_again(monkeypatch: pytest.MonkeyPatch, places: dict[str, Any]) -> None:
+    monkeypatch.setattr("images.selectors.counting.LARGE", 3)
+    now, busy = [100.0], list[Callable[[], None]]()
+
+    def refuse(job: Callable[[], None]) -> bool:
+        busy.append(job)
+        return False
+
+    memo = CountMemo(lambda: now[0], refuse)
+    _fill(0, 4, places)
+    assert memo.count(Image.objects.all()) == 4
+    now[0] += 11
+    assert [memo.count(Image.objects.all(), old=True) for _ in range(2)] == [4, 4]
+    assert len(busy) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_list_is_counted_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("images.selectors.counting.LARGE", 3)
+    now = [100.0]
+    memo = CountMemo(lambda: now[0])
+    collections = Collection.objects.all()
+    Collection.objects.bulk_create([Collection(name=f"c{number}") for number in range(4)])
+    assert memo.count(collections) == 4
+    Collection.objects.create(name="more")
+    now[0] += 11
+    assert memo.count(collections, old=True) == 4
+    wait_until(lambda: memo.count(collections, old=True) == 5)
+
+
+def test_visitors_take_old_counts_and_curators_do_not(
+    admin_client: Client, client: Client, monkeypatch: pytest.MonkeyPatch, places: dict[str, Any]
+) -> None:
+    monkeypatch.setattr("images.selectors.counting.LARGE", 3)
+    asked = set[bool]()
+    count = CountMemo.count
+
+    def note(memo: CountMemo, rows: Any, *, old: bool = False) -> int:
+        asked.add(old)
+        return count(memo, rows, old=old)
+
+    monkeypatch.setattr(CountMemo, "count", note)
+    _fill(0, 150, places)
+    for page in ("/", "/collections/maps", "/iiif/presentation/3/collection/maps"):
+        asked.clear()
+        assert client.get(page).status_code == 200
+        assert asked == {True}, page
+    for page in ("/admin/images/image/", "/api/v1/images/"):
+        asked.clear()
+        assert admin_client.get(page).status_code == 200
+        assert asked == {False}, page

@@ -1,11 +1,13 @@
 """Pages of the change feed hold each activity once, and far ones are read from where something is known."""
 
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -109,10 +111,9 @@ def test_neighbours_of_a_page_seen_before_are_one_page_away() -> None:
         assert max(steps) <= LENGTH
 
 
-def test_milestones_are_bounded_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_milestones_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(activities, "_MILESTONES", 5)
-    now = [100.0]
-    known = Milestones(lambda: now[0])
+    known = Milestones(lambda pk: pk - 1)
     for position in (50, 10, 30, 30, 40):
         known.add(Milestone(position, position + 1))
     assert known.around(35) == (Milestone(30, 31), Milestone(40, 41))
@@ -121,7 +122,50 @@ def test_milestones_are_bounded_and_forgotten(monkeypatch: pytest.MonkeyPatch) -
     assert known.around(35) == (Milestone(20, 21), Milestone(50, 51))
     known.add(Milestone(60, 61))
     assert known.last() == Milestone(60, 61)
-    now[0] += 301
-    assert known.last() == Milestone(0, 0)
+
+
+def test_milestones_hold_while_the_last_is_counted_anew() -> None:
+    now, late, jobs = [100.0], [0], list[Callable[[], None]]()
+
+    def later(job: Callable[[], None]) -> bool:
+        jobs.append(job)
+        return True
+
+    known = Milestones(lambda pk: pk - 1 + late[0], lambda: now[0], later)
     known.add(Milestone(20, 21))
-    assert known.last() == Milestone(20, 21)
+    known.add(Milestone(60, 61))
+    now[0] += 299
+    assert known.last() == Milestone(60, 61)
+    assert not jobs
+    now[0] += 2
+    assert [known.last(), known.last()] == [Milestone(60, 61)] * 2
+    assert len(jobs) == 1  # however many ask
+    jobs.pop()()
+    assert known.last() == Milestone(60, 61)
+    assert known.around(30) == (Milestone(20, 21), Milestone(60, 61))
+    assert not jobs  # all is as it was: for as long again
+    now[0] += 301
+    late[0] = 1  # somebody's transaction took longer than anyone expects
+    assert known.last() == Milestone(60, 61)
+    jobs.pop()()
+    assert known.last() == Milestone(61, 61)
+    assert known.around(30) == (Milestone(0, 0), Milestone(61, 61))
+
+
+def test_milestones_hold_when_nothing_can_be_counted() -> None:
+    now = [100.0]
+    answers = [False, True]
+
+    def fail(_pk: int) -> int:
+        raise OperationalError("gone")
+
+    def later(job: Callable[[], None]) -> bool:
+        with suppress(OperationalError):
+            job()
+        return answers.pop(0)
+
+    known = Milestones(fail, lambda: now[0], later)
+    known.add(Milestone(20, 21))
+    now[0] += 301
+    assert [known.last(), known.last()] == [Milestone(20, 21)] * 2
+    assert not answers  # it was tried twice

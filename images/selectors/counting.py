@@ -1,0 +1,152 @@
+"""How long lists are: of long ones remembered for some seconds, since that is what a page of them costs most."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.core.exceptions import EmptyResultSet
+from django.db import DatabaseError, connections
+from django.db.models import Count, QuerySet
+
+from caching.background import BackgroundQueue
+
+logger = logging.getLogger(__name__)
+
+LARGE = 2000
+"""Rows from which on a count is remembered: nobody counts along."""
+_SECONDS = 10.0
+_OLD_SECONDS = 60.0
+"""For so long a count may be had that is counted anew meanwhile."""
+_COUNTS = 256
+_WAITING = 64
+
+_queue = BackgroundQueue("counts", _WAITING)
+
+
+def later(job: Callable[[], None]) -> bool:
+    """Have something counted that no page waits for; False where too much is waiting for that already."""
+    return _queue.submit(lambda: _work(job))
+
+
+def _work(job: Callable[[], None]) -> None:
+    try:
+        job()
+    except DatabaseError as error:
+        logger.warning("a list cannot be counted: %s", error)
+    finally:
+        connections.close_all()  # of this thread
+
+
+class CountMemo:
+    """Remembers how many rows a long list has, for some seconds; asked for an old count, for up to a minute.
+
+    What is asked for again within that minute is counted in the background. Thread-safe.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, later: Callable[[Callable[[], None]], bool] = later
+    ) -> None:
+        self._clock = clock
+        self._later = later
+        self._counts: dict[object, tuple[float, int]] = {}
+        self._lock = threading.Lock()
+        self._counting: set[object] = set()
+
+    def count(self, rows: QuerySet[Any], *, old: bool = False) -> int:
+        """`old`: one is as good that was counted within the last minute."""
+        try:
+            key = _question(rows)
+        except EmptyResultSet:
+            return 0
+        known = self._find(key, old=old)
+        if known is None:
+            return self._count(key, rows)
+        if not self._is_new(key):
+            copy = rows.all()
+            self._renew(key, lambda: self._count(key, copy))
+        return known
+
+    def count_by(self, rows: QuerySet[Any], field: str, keys: Sequence[int], *, old: bool = False) -> dict[int, int]:
+        """How many rows name each of the records in this foreign key."""
+        question = (field, *_question(rows))
+        known = {key: self._find((*question, key), old=old) for key in keys}
+        counts = {key: count or 0 for key, count in known.items()}
+        unknown = [key for key, count in known.items() if count is None]
+        if unknown:
+            counts |= self._count_by(question, rows, field, unknown)
+        aged = tuple(key for key in keys if key not in unknown and not self._is_new((*question, key)))
+        if aged:
+            copy = rows.all()
+            self._renew((*question, aged), lambda: self._count_by(question, copy, field, aged))
+        return counts
+
+    def clear(self) -> None:
+        self._counts.clear()
+
+    def _find(self, key: object, *, old: bool) -> int | None:
+        counted, count = self._counts.get(key, (float("-inf"), 0))
+        return count if self._clock() - counted < (_OLD_SECONDS if old else _SECONDS) else None
+
+    def _is_new(self, key: object) -> bool:
+        return self._clock() - self._counts.get(key, (float("-inf"), 0))[0] < _SECONDS
+
+    def _count(self, key: object, rows: QuerySet[Any]) -> int:
+        now = self._clock()
+        return self._keep(key, rows.count(), now)
+
+    def _count_by(
+        self, question: tuple[object, ...], rows: QuerySet[Any], field: str, keys: Sequence[int]
+    ) -> dict[int, int]:
+        now = self._clock()
+        of_them = rows.order_by().filter(**{f"{field}__in": keys}).values_list(field)
+        found = dict(of_them.annotate(total=Count("*")))
+        return {key: self._keep((*question, key), found.get(key, 0), now) for key in keys}
+
+    def _renew(self, key: object, count: Callable[[], object]) -> None:
+        with self._lock:
+            if key in self._counting:
+                return
+            self._counting.add(key)
+
+        def work() -> None:
+            try:
+                count()
+            finally:
+                self._counting.discard(key)
+
+        if not self._later(work):
+            self._counting.discard(key)
+
+    def _keep(self, key: object, count: int, counted: float) -> int:
+        if count < LARGE:
+            self._counts.pop(key, None)
+            return count
+        if len(self._counts) >= _COUNTS:
+            self._counts.clear()
+        self._counts[key] = (counted, count)
+        return count
+
+
+def _question(rows: QuerySet[Any]) -> tuple[object, ...]:
+    """Raises EmptyResultSet."""
+    sql, parameters = rows.order_by().values("pk").query.sql_with_params()
+    return rows.db, sql, *(tuple(value) if isinstance(value, list) else value for value in parameters)
+
+
+_memo = CountMemo()
+
+
+def forget_counts() -> None:
+    _memo.clear()
+
+
+def count_long(rows: QuerySet[Any], *, old: bool = False) -> int:
+    """How many there are; of many, how many there were some seconds ago, or with `old` up to a minute."""
+    return _memo.count(rows, old=old)
+
+
+def count_by(rows: QuerySet[Any], field: str, keys: Sequence[int]) -> dict[int, int]:
+    """How many rows name each of the records in this foreign key; of many, how many did up to a minute ago."""
+    return _memo.count_by(rows, field, keys, old=True)
