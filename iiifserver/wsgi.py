@@ -16,6 +16,7 @@ from caching.bus import get_bus  # noqa: E402 - settings must be configured firs
 from iiifserver.origins import Origins  # noqa: E402
 from iiifserver.postgresql.patience import limit_waiting  # noqa: E402
 from iiifserver.starting import refuse_wrong_settings  # noqa: E402
+from images.selectors.ahead import count_ahead  # noqa: E402
 from images.services.decoding import start_decoders  # noqa: E402
 from images.services.offload import get_offload  # noqa: E402
 from images.views.offloading import OffloadingShortcut  # noqa: E402
@@ -33,6 +34,7 @@ else:
 
 start_decoders()
 get_bus().listen()
+count_ahead()
 
 # Pages, admin and API are loaded now: the first visitor would wait for them, and they would not be part of what stays.
 get_resolver().url_patterns  # noqa: B018 - to be loaded

@@ -17,8 +17,8 @@ logger = logging.getLogger(__name__)
 LARGE = 2000
 """Rows from which on a count is remembered: nobody counts along."""
 _SECONDS = 10.0
-_OLD_SECONDS = 60.0
-"""For so long a count may be had that is counted anew meanwhile."""
+_OLD_SECONDS = 300.0
+"""For so long visitors have a count that is counted anew meanwhile."""
 _COUNTS = 256
 _WAITING = 64
 
@@ -40,9 +40,9 @@ def _work(job: Callable[[], None]) -> None:
 
 
 class CountMemo:
-    """Remembers how many rows a long list has, for some seconds; asked for an old count, for up to a minute.
+    """Remembers how many rows a long list has, for some seconds; asked for an old count, for some minutes.
 
-    What is asked for again within that minute is counted in the background. Thread-safe.
+    What is asked for again within these is counted in the background. Thread-safe.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class CountMemo:
         self._counting: set[object] = set()
 
     def count(self, rows: QuerySet[Any], *, old: bool = False) -> int:
-        """`old`: one is as good that was counted within the last minute."""
+        """`old`: one is as good that was counted within the last five minutes."""
         try:
             key = _question(rows)
         except EmptyResultSet:
@@ -143,10 +143,10 @@ def forget_counts() -> None:
 
 
 def count_long(rows: QuerySet[Any], *, old: bool = False) -> int:
-    """How many there are; of many, how many there were some seconds ago, or with `old` up to a minute."""
+    """How many there are; of many, how many there were some seconds ago, or with `old` up to five minutes."""
     return _memo.count(rows, old=old)
 
 
 def count_by(rows: QuerySet[Any], field: str, keys: Sequence[int]) -> dict[int, int]:
-    """How many rows name each of the records in this foreign key; of many, how many did up to a minute ago."""
+    """How many rows name each of the records in this foreign key; of many, how many did up to five minutes ago."""
     return _memo.count_by(rows, field, keys, old=True)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 
 from images.models import Image, ImageState
+from images.selectors.counting import count_long
 from images.selectors.images import ImageNotFoundError
-from images.selectors.paging import PublicPaginator
+from images.selectors.paging import KeysFirstPaginator, PublicPaginator
 from images.selectors.searching import search_images
 
 _UNFINISHED = (ImageState.PENDING, ImageState.PROCESSING)
@@ -39,17 +40,14 @@ def list_gallery(
 ) -> GalleryPage:
     """One page of the gallery, newest first; a page number out of range gives the nearest one.
 
-    `collection` is the key of the only collection that is looked at, in the order of identifiers. `with_failed`: also
-    images that could not be read and have no picture to show: no earlier version, or one that is in quarantine.
+    `collection` is the key of the only collection that is looked at, in the order of identifiers. `with_failed`, for
+    curators: also images that could not be read and have no picture to show (no earlier version, or one that is in
+    quarantine), and counts of the last ten seconds; visitors have those of the last minutes.
     """
-    images: QuerySet[Image] = Image.objects.order_by("-created", "-pk")
-    if collection is not None:
-        images = images.filter(collection=collection).order_by("identifier")
-    if not with_failed:
-        images = images.exclude(Q(width__isnull=True) | Q(error_code="quarantined"), state=ImageState.FAILED)
+    images = _listed(collection, with_failed=with_failed)
     if search:
         images = search_images(images, search)
-    paginator = PublicPaginator(images, per_page)
+    paginator = (KeysFirstPaginator if with_failed else PublicPaginator)(images, per_page)
     current = paginator.get_page(page)
     return GalleryPage(
         cards=tuple(image_card(image) for image in current),
@@ -57,6 +55,20 @@ def list_gallery(
         pages=paginator.num_pages,
         total=paginator.count,
     )
+
+
+def count_gallery() -> int:
+    """How many images visitors see."""
+    return count_long(_listed(None, with_failed=False), old=True)
+
+
+def _listed(collection: int | None, *, with_failed: bool) -> QuerySet[Image]:
+    images: QuerySet[Image] = Image.objects.order_by("-created", "-pk")
+    if collection is not None:
+        images = images.filter(collection=collection).order_by("identifier")
+    if not with_failed:
+        images = images.exclude(Q(width__isnull=True) | Q(error_code="quarantined"), state=ImageState.FAILED)
+    return images
 
 
 def list_unfinished(limit: int = 100) -> tuple[ImageCard, ...]:

@@ -62,7 +62,7 @@ class KeysFirstPaginator(Paginator[Any]):
 
 
 class PublicPaginator(KeysFirstPaginator):
-    """For visitors: of long lists a count is as good that is up to a minute old, and none of them waits for it."""
+    """For visitors: of long lists a count is as good that is up to five minutes old, and none of them waits for it."""
 
     takes_old_counts = True
 

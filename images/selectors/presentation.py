@@ -1,6 +1,6 @@
 """Reads of images and collections as manifests and public pages show them: one query for any number of images."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from images.iiif.capabilities import Capabilities
 from images.iiif.geometry import Size
 from images.models import Collection, Image
-from images.selectors.counting import count_by, count_long
+from images.selectors.counting import count_by
 from images.selectors.gallery import ImageCard, image_card
 from images.selectors.images import ServedImage, image_limits, metadata_pairs
 from images.selectors.paging import read_keys
@@ -35,6 +35,9 @@ _SHOWN = Q(version__gt=0, width__isnull=False) & ~Q(error_code="quarantined")
 
 With its collection and identifier these columns are one index.
 """
+
+
+_COUNTED_AHEAD = 100
 
 
 class CollectionNotFoundError(LookupError):
@@ -68,7 +71,16 @@ def get_collection(name: str) -> Collection:
 
 
 def count_collection(collection: Collection) -> int:
-    return count_long(_shown_in(collection), old=True)
+    return _count_shown([collection.pk])[collection.pk]
+
+
+def _count_shown(collections: Sequence[int]) -> dict[int, int]:
+    return count_by(Image.objects.filter(_SHOWN), "collection", collections)
+
+
+def count_shown_ahead() -> None:
+    """Count the first collections by name, so that nobody waits for it."""
+    _count_shown(list(Collection.objects.order_by("name").values_list("pk", flat=True)[:_COUNTED_AHEAD]))
 
 
 def list_collection(collection: Collection, start: int, length: int, total: int) -> tuple[PresentedImage, ...]:
@@ -112,7 +124,7 @@ def list_collection_cards(page: int, per_page: int) -> CollectionCards:
     paginator = Paginator(collections, per_page)
     current = paginator.get_page(page)
     found: list[Any] = list(current)  # with what the annotations add
-    shown = count_by(Image.objects.filter(_SHOWN), "collection", [each.pk for each in found])
+    shown = _count_shown([each.pk for each in found])
     images = Image.objects.in_bulk([each.first_pk for each in found if each.first_pk])
     cards = tuple(
         CollectionCard(
