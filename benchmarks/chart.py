@@ -7,6 +7,7 @@ from benchmarks.results import Series, cpu_ms, per_second
 
 COLOURS = {
     "ours": "#1b6e63",
+    "cores": "#15564d",
     "layers": "#2f9e8c",
     "single": "#7dc4b6",
     "plain": "#b9c9c5",

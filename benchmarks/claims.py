@@ -229,6 +229,10 @@ CLAIMS = (
         at_least(per_second, ("cached", "tiff-deflate", "ours"), ("cached", "tiff-deflate", "iipimage"), 3),
     ),
     Claim(
+        "The same with one web process a core",
+        at_least(per_second, ("cached", "tiff-deflate", "cores"), ("cached", "tiff-deflate", "iipimage"), 3),
+    ),
+    Claim(
         "Cached tiles: the ratio to nginx with the same files (to be said)",
         at_least(per_second, ("cached", "tiff-deflate", "ours"), ("cached", "tiff-deflate", "nginx"), 0),
     ),

@@ -16,6 +16,7 @@ from benchmarks.servers import HOST, Server, free_port
 
 VARIANTS = {
     "ours": "as it comes: index, metatiles",
+    "cores": "the same with one web process a core, as operations.md advises for many viewers",
     "layers": "as it comes, fewer quality layers at reduced levels",
     "single": "index, one tile at a time",
     "plain": "no index, no metatiles, no pass-through: the ordinary region decode",
@@ -82,6 +83,8 @@ class Ours(Server):
         environment = {name: value for name, value in os.environ.items() if name not in unwanted}
         environment |= {"IIIF_DATA_DIR": str(self._data), "HOST": HOST, "PORT": str(self.port or 8000)}
         launcher = load_launcher()
+        if self.name == "cores":
+            environment["WEB_WORKERS"] = str(os.cpu_count() or 1)
         settings = launcher.read_settings(environment, demo=False)
         environment = settings.environment(environment)
         # Decoder processes read their limits from it too.

@@ -35,7 +35,7 @@ def run_pyramid(bench: Bench) -> None:
     random.Random(SEED).shuffle(tiles)  # noqa: S311 - no secret
     edges = [tile for tile in tiles if tile.is_at_the_end(bench.pyramid)]
     for file in bench.files(*TIFF):
-        servers = [server for server in bench.servers("ours", *PEERS) if file in server.files]
+        servers = [server for server in bench.servers("ours", "cores", *PEERS) if file in server.files]
         for _, server in bench.interleaved(servers):
             if server.name == "iiif-processor":
                 continue  # minutes that say nothing new

@@ -76,7 +76,7 @@ def cached_files(bench: Bench) -> list[str]:
 
 def _run(bench: Bench, file: str) -> None:
     trace = [tile.path(bench.pyramid) for batch in session(bench.pyramid, visit(bench.pyramid)) for tile in batch]
-    servers = [server for server in bench.servers("ours", "iipimage", "large-image") if file in server.files]
+    servers = [server for server in bench.servers("ours", "cores", "iipimage", "large-image") if file in server.files]
     static = _static(bench, file, trace)
     for _, server in bench.interleaved([*servers, *([static] if static else [])]):
         requests = [server.path(file, request) for request in trace]
