@@ -43,6 +43,7 @@ class CollectionSerializer(serializers.Serializer[Collection]):
 
 class _Collections(NamedRecords[Collection]):
     path = "collections"
+    image_field = "collection"
 
     def records(self, request: Request) -> QuerySet[Collection]:
         return visible_collections(request)

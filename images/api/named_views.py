@@ -19,9 +19,7 @@ from images.api.image_serializers import StrictSerializer
 from images.api.paging import Pages, StrictOrdering
 from images.api.preconditions import expectation, is_not_modified
 from images.api.views import RecordView
-from images.models import Image
-from images.selectors.counting import count_by
-from images.selectors.paging import count_images
+from images.selectors.paging import count_images, count_images_of
 
 Named = TypeVar("Named", bound=models.Model)
 
@@ -31,9 +29,13 @@ class StrictModelSerializer(serializers.ModelSerializer[Named], StrictSerializer
 
 
 class NamedRecords(Generic[Named], RecordView):
-    """`path` is the name of the list below /api/v1/; the rest says how records are found, written and shown."""
+    """`path` is the name of the list below /api/v1/; the rest says how records are found, written and shown.
+
+    `image_field` is the foreign key in which images name the record, where answers say how many do.
+    """
 
     path: ClassVar[str]
+    image_field: ClassVar[str] = ""
 
     def records(self, request: Request) -> QuerySet[Named]:
         raise NotImplementedError
@@ -50,13 +52,6 @@ class NamedRecords(Generic[Named], RecordView):
     def remove(self, record: Named) -> None:
         raise NotImplementedError
 
-    def image_field(self, request: Request) -> str:
-        """The foreign key in which images name the record."""
-        return str(self.records(request).model._meta.model_name)  # noqa: SLF001 - documented
-
-    def counted(self, request: Request) -> QuerySet[Any]:
-        return self.records(request).annotate(counted_images=count_images(self.image_field(request)))
-
     def answer(self, request: Request, name: str, status: int = 200) -> HttpResponseBase:
         body, etag = self.shown(request, name)
         headers = {"ETag": etag}
@@ -65,7 +60,10 @@ class NamedRecords(Generic[Named], RecordView):
         return Response(body, status=status, headers=headers)
 
     def shown(self, request: Request, name: str) -> tuple[dict[str, Any], str]:
-        record = self.counted(request).filter(name=name).first()
+        records: QuerySet[Any] = self.records(request)
+        if self.image_field:
+            records = records.annotate(counted_images=count_images(self.image_field))
+        record = records.filter(name=name).first()
         if record is None:
             raise Http404
         body = self.output(request, record)
@@ -90,9 +88,10 @@ class NamedListView(NamedRecords[Named], GenericAPIView[Named]):
 
     def listed(self, request: Request) -> Response:
         page: list[Any] = self.paginate_queryset(self.filter_queryset(self.records(request))) or []
-        images = count_by(Image.objects.all(), self.image_field(request), [record.pk for record in page])
-        for record in page:
-            record.counted_images = images[record.pk]
+        if self.image_field:
+            images = count_images_of(self.image_field, [record.pk for record in page])
+            for record in page:
+                record.counted_images = images[record.pk]
         return self.get_paginated_response([self.output(request, record) for record in page])
 
     def created(self, request: Request, record: Named) -> HttpResponseBase:

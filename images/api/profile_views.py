@@ -55,9 +55,6 @@ class _Profiles(NamedRecords[Profile]):
     def records(self, _request: Request) -> QuerySet[Profile]:
         return Profile.objects.all()
 
-    def counted(self, request: Request) -> QuerySet[Any]:
-        return self.records(request)
-
     def output(self, _request: Request, record: Profile) -> dict[str, Any]:
         return ProfileSerializer(record).data
 

@@ -81,6 +81,7 @@ class StoreSerializer(serializers.Serializer[Store]):
 
 class _Stores(NamedRecords[Store]):
     path = "stores"
+    image_field = "store"
 
     def records(self, _request: Request) -> QuerySet[Store]:
         return Store.objects.all()

@@ -1,5 +1,6 @@
 """Pages of long lists, at a price that does not grow with the list."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.paginator import Page, Paginator
@@ -8,13 +9,13 @@ from django.db.models.functions import Coalesce
 from django.utils.functional import cached_property
 
 from images.models import Image
-from images.selectors.counting import LARGE, count_long
+from images.selectors.counting import LARGE, count_by, count_long
 
 
 def read_keys(rows: QuerySet[Any], begin: int, end: int, count: int) -> list[Any]:
     """Primary keys of the rows from `begin` to before `end` of `count`, in an order that has no ties.
 
-    Behind the middle of long lists counted from their end: if `count` is some seconds old, as they were then.
+    Behind the middle of long lists counted from their end: if `count` is old, as they were then.
     """
     keys: Any = rows.values_list("pk", flat=True)
     if count < LARGE or begin < count // 2:
@@ -26,7 +27,7 @@ class KeysFirstPaginator(Paginator[Any]):
     """Takes the keys of a page from an index alone, then the rows of just those keys, with what they are joined to.
 
     In one query databases join all rows before the page, too, or sort the whole table. What fits into one page is not
-    counted beside; the count of very long lists may be some seconds old. Their order has to be that of one row after
+    counted beside; the count of long lists may be some seconds old. Their order has to be that of one row after
     another: without ties.
     """
 
@@ -72,3 +73,8 @@ def count_images(field: str) -> Coalesce:
     images = Image.objects.order_by().filter(**{field: OuterRef("pk")}).values(field)
     counted = images.annotate(total=Count("*")).values("total")
     return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
+
+
+def count_images_of(field: str, keys: Sequence[int]) -> dict[int, int]:
+    """The same for each of some records of a list; of many images, how many there were up to five minutes ago."""
+    return count_by(Image.objects.all(), field, keys)
