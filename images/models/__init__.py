@@ -1,7 +1,7 @@
 from images.models.activity import Activity, ActivityKind
 from images.models.batch import Batch, BatchRow, BatchState, RowState
 from images.models.collection import Collection, CopyPolicy
-from images.models.image import Image, ImageCopyPolicy, ImageState
+from images.models.image import HAS_PICTURE, Image, ImageCopyPolicy, ImageState
 from images.models.job import Job, JobState
 from images.models.named_query import NamedQuery
 from images.models.outbox import OutboxEntry
@@ -12,6 +12,7 @@ from images.models.tiling import Tiling
 from images.models.token import ApiToken, TokenScope
 
 __all__ = [
+    "HAS_PICTURE",
     "Activity",
     "ActivityKind",
     "ApiToken",

@@ -57,6 +57,10 @@ def validate_metadata(value: object) -> None:
             _no_null(text)
 
 
+HAS_PICTURE = Q(version__gt=0, width__isnull=False) & ~Q(error_code="quarantined")
+"""Of an image that is shown: without a tiling it has no width."""
+
+
 class Image(models.Model):
     """The record of one image: how it is called, where its source lies, and what is known of it.
 
@@ -155,7 +159,7 @@ class Image(models.Model):
             ),
             models.Index(  # PostgreSQL counts in it what a collection shows (images.selectors.presentation)
                 fields=["collection"],
-                condition=Q(version__gt=0, width__isnull=False) & ~Q(error_code="quarantined"),
+                condition=HAS_PICTURE,
                 name="image_shown_in_collection",
             ),
             models.Index(fields=["modified", "id"], name="image_by_modified"),

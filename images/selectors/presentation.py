@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from images.iiif.capabilities import Capabilities
 from images.iiif.geometry import Size
-from images.models import Collection, Image
+from images.models import HAS_PICTURE, Collection, Image
 from images.selectors.counting import count_by
 from images.selectors.gallery import ImageCard, image_card
 from images.selectors.images import ServedImage, image_limits, metadata_pairs
@@ -30,14 +30,8 @@ class PresentedImage:
     metadata: tuple[tuple[str, str], ...]
 
 
-_SHOWN = Q(version__gt=0, width__isnull=False) & ~Q(error_code="quarantined")
-"""Of an image that has a picture: without a tiling it has no width.
-
-With its collection and identifier these columns are one index.
-"""
-
-
 _COUNTED_AHEAD = 100
+"""Collections: the first pages of them."""
 
 
 class CollectionNotFoundError(LookupError):
@@ -59,7 +53,7 @@ def presented(served: ServedImage) -> PresentedImage:
 def public_images() -> QuerySet[Image]:
     """Images that have pictures to show."""
     images = Image.objects.select_related("profile", "collection__profile")
-    return images.filter(_SHOWN)
+    return images.filter(HAS_PICTURE)
 
 
 def get_collection(name: str) -> Collection:
@@ -75,7 +69,7 @@ def count_collection(collection: Collection) -> int:
 
 
 def _count_shown(collections: Sequence[int]) -> dict[int, int]:
-    return count_by(Image.objects.filter(_SHOWN), "collection", collections)
+    return count_by(Image.objects.filter(HAS_PICTURE), "collection", collections)
 
 
 def count_shown_ahead() -> None:
@@ -94,7 +88,7 @@ def list_collection(collection: Collection, start: int, length: int, total: int)
 
 def _shown_in(collection: Collection) -> QuerySet[Image]:
     """Found by an index that has it all: on the way to a far page no row is read."""
-    return Image.objects.filter(_SHOWN, collection=collection).order_by("identifier")
+    return Image.objects.filter(HAS_PICTURE, collection=collection).order_by("identifier")
 
 
 @dataclass(frozen=True, slots=True)
