@@ -3,7 +3,7 @@
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +20,7 @@ class BackgroundQueue:
         self._jobs: queue.Queue[Job] = queue.Queue(limit)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._keys: set[Hashable] = set()
 
     def submit(self, job: Job) -> bool:
         """False where too much is waiting already: then the job is not done."""
@@ -32,6 +33,24 @@ class BackgroundQueue:
                 self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
                 self._thread.start()
         return True
+
+    def submit_once(self, key: Hashable, job: Callable[[], object]) -> bool:
+        """The same; nothing where a job with this key is waiting or being done."""
+
+        def work() -> None:
+            try:
+                job()
+            finally:
+                self._keys.discard(key)
+
+        with self._lock:
+            if key in self._keys:
+                return True
+            self._keys.add(key)
+        if self.submit(work):
+            return True
+        self._keys.discard(key)
+        return False
 
     def wait(self, timeout_seconds: float = 10.0) -> bool:
         """Wait until all that was submitted before is done."""

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from threading import Lock
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from django.db.models import Count, Max
 from django.utils import timezone
 
 from images.models import Activity
-from images.selectors.counting import later
+from images.selectors.counting import Later, later
 
 _SETTLED = timedelta(minutes=1)
 """After this no transaction should add an activity with a smaller key; one that does moves pages at the next count."""
@@ -57,7 +58,7 @@ class Milestones:
         self,
         count_before: Callable[[int], int],
         clock: Callable[[], float] = time.monotonic,
-        later: Callable[[Callable[[], None]], bool] = later,
+        later: Later = later,
     ) -> None:
         self._count_before = count_before
         self._clock = clock
@@ -65,7 +66,6 @@ class Milestones:
         self._lock = Lock()
         self._known = [_BEGIN]
         self._until = 0.0
-        self._is_counting = False
 
     def last(self) -> Milestone:
         self._look()
@@ -98,21 +98,16 @@ class Milestones:
         """Whether it is time to see if they still hold."""
         with self._lock:
             last = self._known[-1]
-            if last == _BEGIN or self._is_counting or self._clock() < self._until:
-                return
-            self._is_counting = True
-        if not self._later(lambda: self._verify(last)):
-            self._is_counting = False
+            is_time = last != _BEGIN and self._clock() >= self._until
+        if is_time:
+            self._later(self, partial(self._verify, last))
 
     def _verify(self, last: Milestone) -> None:
-        try:
-            position = self._count_before(last.pk)
-            with self._lock:
-                self._until = self._clock() + _SECONDS
-                if position != last.position and last in self._known:
-                    self._known = [_BEGIN, Milestone(position, last.pk)]
-        finally:
-            self._is_counting = False
+        position = self._count_before(last.pk)
+        with self._lock:
+            self._until = self._clock() + _SECONDS
+            if position != last.position and last in self._known:
+                self._known = [_BEGIN, Milestone(position, last.pk)]
 
 
 def _count_before(pk: int) -> int:

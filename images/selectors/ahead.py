@@ -8,7 +8,7 @@ from images.selectors.presentation import count_shown_ahead
 
 def count_ahead() -> None:
     """In the background: the gallery, the first collections, the feed of changes."""
-    later(_count)
+    later(_count, _count)
 
 
 def _count() -> None:

@@ -1,9 +1,9 @@
 """How long lists are: of long ones remembered for some seconds, since that is what a page of them costs most."""
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
@@ -25,12 +25,15 @@ _WAITING = 64
 _queue = BackgroundQueue("counts", _WAITING)
 
 
-def later(job: Callable[[], None]) -> bool:
-    """Have something counted that no page waits for; False where too much is waiting for that already."""
-    return _queue.submit(lambda: _work(job))
+Later = Callable[[Hashable, Callable[[], object]], object]
 
 
-def _work(job: Callable[[], None]) -> None:
+def later(key: Hashable, job: Callable[[], object]) -> bool:
+    """Have something counted that no page waits for, unless that is being done; False where too much is waiting."""
+    return _queue.submit_once(key, lambda: _work(job))
+
+
+def _work(job: Callable[[], object]) -> None:
     try:
         job()
     except DatabaseError as error:
@@ -45,14 +48,10 @@ class CountMemo:
     What is asked for again within these is counted in the background. Thread-safe.
     """
 
-    def __init__(
-        self, clock: Callable[[], float] = time.monotonic, later: Callable[[Callable[[], None]], bool] = later
-    ) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, later: Later = later) -> None:
         self._clock = clock
         self._later = later
         self._counts: dict[object, tuple[float, int]] = {}
-        self._lock = threading.Lock()
-        self._counting: set[object] = set()
 
     def count(self, rows: QuerySet[Any], *, old: bool = False) -> int:
         """`old`: one is as good that was counted within the last five minutes."""
@@ -60,37 +59,33 @@ class CountMemo:
             key = _question(rows)
         except EmptyResultSet:
             return 0
-        known = self._find(key, old=old)
-        if known is None:
+        age, count = self._find(key)
+        if age >= (_OLD_SECONDS if old else _SECONDS):
             return self._count(key, rows)
-        if not self._is_new(key):
-            copy = rows.all()
-            self._renew(key, lambda: self._count(key, copy))
-        return known
+        if age >= _SECONDS:
+            self._later(key, partial(self._count, key, rows.all()))
+        return count
 
-    def count_by(self, rows: QuerySet[Any], field: str, keys: Sequence[int], *, old: bool = False) -> dict[int, int]:
-        """How many rows name each of the records in this foreign key."""
+    def count_by(self, rows: QuerySet[Any], field: str, keys: Sequence[int]) -> dict[int, int]:
+        """How many rows name each of the records in this foreign key; old ones are as good."""
         question = (field, *_question(rows))
-        known = {key: self._find((*question, key), old=old) for key in keys}
-        counts = {key: count or 0 for key, count in known.items()}
-        unknown = [key for key, count in known.items() if count is None]
+        found = {key: self._find((*question, key)) for key in keys}
+        counts = {key: count for key, (_age, count) in found.items()}
+        unknown = [key for key, (age, _count) in found.items() if age >= _OLD_SECONDS]
+        aged = tuple(key for key, (age, _count) in found.items() if _SECONDS <= age < _OLD_SECONDS)
         if unknown:
             counts |= self._count_by(question, rows, field, unknown)
-        aged = tuple(key for key in keys if key not in unknown and not self._is_new((*question, key)))
         if aged:
-            copy = rows.all()
-            self._renew((*question, aged), lambda: self._count_by(question, copy, field, aged))
+            self._later((question, aged), partial(self._count_by, question, rows.all(), field, aged))
         return counts
 
     def clear(self) -> None:
         self._counts.clear()
 
-    def _find(self, key: object, *, old: bool) -> int | None:
+    def _find(self, key: object) -> tuple[float, int]:
+        """Its age in seconds, and the count."""
         counted, count = self._counts.get(key, (float("-inf"), 0))
-        return count if self._clock() - counted < (_OLD_SECONDS if old else _SECONDS) else None
-
-    def _is_new(self, key: object) -> bool:
-        return self._clock() - self._counts.get(key, (float("-inf"), 0))[0] < _SECONDS
+        return self._clock() - counted, count
 
     def _count(self, key: object, rows: QuerySet[Any]) -> int:
         now = self._clock()
@@ -103,21 +98,6 @@ class CountMemo:
         of_them = rows.order_by().filter(**{f"{field}__in": keys}).values_list(field)
         found = dict(of_them.annotate(total=Count("*")))
         return {key: self._keep((*question, key), found.get(key, 0), now) for key in keys}
-
-    def _renew(self, key: object, count: Callable[[], object]) -> None:
-        with self._lock:
-            if key in self._counting:
-                return
-            self._counting.add(key)
-
-        def work() -> None:
-            try:
-                count()
-            finally:
-                self._counting.discard(key)
-
-        if not self._later(work):
-            self._counting.discard(key)
 
     def _keep(self, key: object, count: int, counted: float) -> int:
         if count < LARGE:
@@ -149,4 +129,4 @@ def count_long(rows: QuerySet[Any], *, old: bool = False) -> int:
 
 def count_by(rows: QuerySet[Any], field: str, keys: Sequence[int]) -> dict[int, int]:
     """How many rows name each of the records in this foreign key; of many, how many did up to five minutes ago."""
-    return _memo.count_by(rows, field, keys, old=True)
+    return _memo.count_by(rows, field, keys)

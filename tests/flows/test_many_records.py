@@ -298,17 +298,16 @@ def test_long_lists_are_counted_now_and_then(monkeypatch: pytest.MonkeyPatch, pl
 
 
 class _Jobs:
-    """What is to be counted in the background."""
+    """What is to be counted in the background, once for each key."""
 
     def __init__(self) -> None:
-        self.waiting: list[Callable[[], None]] = []
+        self.waiting: dict[object, Callable[[], object]] = {}
 
-    def add(self, job: Callable[[], None]) -> bool:
-        self.waiting.append(job)
-        return True
+    def add(self, key: object, job: Callable[[], object]) -> None:
+        self.waiting.setdefault(key, job)
 
     def work(self) -> None:
-        self.waiting.pop(0)()
+        self.waiting.pop(next(iter(self.waiting)))()
 
 
 def test_who_takes_an_old_count_does_not_wait_for_a_new_one(
@@ -320,14 +319,14 @@ def test_who_takes_an_old_count_does_not_wait_for_a_new_one(
     images, keys = Image.objects.order_by("-created"), [places["collection"].pk]
     _fill(0, 12, places)
     assert memo.count(images, old=True) == 12
-    assert memo.count_by(images, "collection", keys, old=True) == {keys[0]: 6}
+    assert memo.count_by(images, "collection", keys) == {keys[0]: 6}
     _fill(12, 20, places)
     now[0] += 11
     with CaptureQueriesContext(connection) as captured:
         assert [memo.count(images, old=True) for _ in range(3)] == [12] * 3
-        assert [memo.count_by(images, "collection", keys, old=True) for _ in range(3)] == [{keys[0]: 6}] * 3
+        assert [memo.count_by(images, "collection", keys) for _ in range(3)] == [{keys[0]: 6}] * 3
     assert not captured.captured_queries
-    assert len(jobs.waiting) == 2  # one for each, however many ask
+    assert len(jobs.waiting) == 2
     jobs.work()
     jobs.work()
     assert memo.count(images) == 20  # counted now, so others need not
@@ -344,22 +343,6 @@ def test_who_takes_an_old_count_does_not_wait_for_a_new_one(
     assert not jobs.waiting
 
 
-def test_what_cannot_be_counted_now_is_tried_again(monkeypatch: pytest.MonkeyPatch, places: dict[str, Any]) -> None:
-    monkeypatch.setattr("images.selectors.counting.LARGE", 3)
-    now, busy = [100.0], list[Callable[[], None]]()
-
-    def refuse(job: Callable[[], None]) -> bool:
-        busy.append(job)
-        return False
-
-    memo = CountMemo(lambda: now[0], refuse)
-    _fill(0, 4, places)
-    assert memo.count(Image.objects.all()) == 4
-    now[0] += 11
-    assert [memo.count(Image.objects.all(), old=True) for _ in range(2)] == [4, 4]
-    assert len(busy) == 2
-
-
 @pytest.mark.django_db(transaction=True)
 def test_a_list_is_counted_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("images.selectors.counting.LARGE", 3)
@@ -371,7 +354,7 @@ def test_a_list_is_counted_in_the_background(monkeypatch: pytest.MonkeyPatch) ->
     Collection.objects.create(name="more")
     now[0] += 11
     assert memo.count(collections, old=True) == 4
-    wait_until(lambda: memo.count(collections, old=True) == 5)
+    assert wait_until(lambda: memo.count(collections, old=True) == 5)
 
 
 def test_visitors_take_old_counts_and_curators_do_not(
