@@ -131,7 +131,7 @@ class ImageListView(GenericAPIView[Image], UploadingView):
     needs: ClassVar[Mapping[str, Need]] = {"GET": READ, "POST": ADD}
     serializer_class = ImageSerializer
     pagination_class = Pages
-    filter_backends = (DjangoFilterBackend, StrictOrdering)
+    filter_backends = (StrictOrdering, DjangoFilterBackend)  # a search looks at how a list begins
     filterset_class = ImageFilter
     ordering_fields = ("identifier", "label", "created", "modified", "state", "state_changed", "width", "height")
     ordering = ("-created", "-pk")

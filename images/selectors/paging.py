@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce
 from django.utils.functional import cached_property
 
 from images.models import Image
-from images.selectors.counting import LARGE, count_by, count_long
+from images.selectors.counting import LARGE, count_by, count_long, known_count
 
 
 def read_keys(rows: QuerySet[Any], begin: int, end: int, count: int) -> list[Any]:
@@ -35,10 +35,14 @@ class KeysFirstPaginator(Paginator[Any]):
 
     @cached_property
     def count(self) -> int:
-        if not isinstance(self.object_list, QuerySet):
-            return len(self.object_list)
+        rows = self.object_list
+        if not isinstance(rows, QuerySet):
+            return len(rows)
+        known = known_count(rows, old=self.takes_old_counts)
+        if known is not None:
+            return known
         found = len(self._first_keys)
-        return found if found <= self.per_page else count_long(self.object_list, old=self.takes_old_counts)
+        return found if found <= self.per_page else count_long(rows, old=self.takes_old_counts)
 
     def page(self, number: Any) -> Page[Any]:
         rows: Any = self.object_list

@@ -2,7 +2,7 @@
 
 What is found is what `icontains` finds. PostgreSQL takes its trigram index for that by itself, and is asked first for
 the rows alone; SQLite, for those in which the trigrams of the text occur. Only these are looked at then; of very many
-a page is soon full when the list is read in its order.
+a page is soon full when the list is read in its order, unless all of them lie far behind its beginning.
 """
 
 import time
@@ -30,11 +30,39 @@ _SOME = 3000
 _TRIGRAM = 3
 _LONGEST = 64
 """Characters that are looked up: what begins otherwise is not found, and longer ones only cost."""
+_FIRST = 500
+"""Rows at the beginning of a list in which one of a hundred has to have the text for the list to be read in order."""
+_ASIDE = RawSQL('"images_image"."id" + 0 = "images_image"."id"', (), output_field=BooleanField())
+"""True, which PostgreSQL expects of one row in 200: it takes the rows from the index of parts then, and sorts them."""
 _known: dict[str, bool] = {}
-_MANY_SECONDS = 60.0
-_MANY = 256
-_many: dict[object, float] = {}
-"""Texts that very many images have, and until when nobody asks again. If they are few by then, it only takes longer."""
+_KEPT_SECONDS = 60.0
+_KEPT = 256
+
+
+class _Kept:
+    """Answers that nobody asks for again within a minute: when they are wrong by then, it only takes longer."""
+
+    def __init__(self) -> None:
+        self._answers: dict[object, tuple[float, bool]] = {}
+
+    def get(self, question: object) -> bool | None:
+        until, answer = self._answers.get(question, (0.0, False))
+        return answer if time.monotonic() < until else None
+
+    def put(self, question: object, *, answer: bool) -> bool:
+        if len(self._answers) >= _KEPT:
+            self.clear()
+        self._answers[question] = (time.monotonic() + _KEPT_SECONDS, answer)
+        return answer
+
+    def clear(self) -> None:
+        self._answers.clear()
+
+
+_many = _Kept()
+"""Whether very many images have a text; remembered only if they do."""
+_soon = _Kept()
+"""Whether some at the beginning of a list have it."""
 
 
 def search_images(images: QuerySet[Image], text: str, fields: Sequence[str] = PUBLIC) -> QuerySet[Image]:
@@ -48,19 +76,30 @@ def narrow_images(images: QuerySet[Image], text: str, fields: Sequence[str], few
     if len(text) < _TRIGRAM or "\x00" in text:
         return images
     asked = (images.db, text, *fields, few, _SOME)
-    if time.monotonic() < _many.get(asked, 0.0):
+    if not _many.get(asked):
+        if connection.vendor == "postgresql" and _TRIGRAMS.issuperset(fields):
+            narrowed = _narrow_postgresql(images, text, fields)
+        elif connection.vendor == "sqlite" and has_search_index(connection):
+            narrowed = _narrow_sqlite(images, text, fields, few)
+        else:
+            return images
+        if narrowed is not images:
+            return narrowed
+        _many.put(asked, answer=True)
+    if connection.vendor != "postgresql" or not images.query.order_by or _begins_with_some(images, text, fields):
         return images
-    if connection.vendor == "postgresql" and _TRIGRAMS.issuperset(fields):
-        narrowed = _narrow_postgresql(images, text, fields)
-    elif connection.vendor == "sqlite" and has_search_index(connection):
-        narrowed = _narrow_sqlite(images, text, fields, few)
-    else:
-        return images
-    if narrowed is images:
-        if len(_many) >= _MANY:
-            _many.clear()
-        _many[asked] = time.monotonic() + _MANY_SECONDS
-    return narrowed
+    return images.filter(_ASIDE)
+
+
+def _begins_with_some(images: QuerySet[Image], text: str, fields: Sequence[str]) -> bool:
+    """Whether a page of the list is soon full of those that have the text."""
+    asked = (images.db, text, *fields, repr(images.values("pk").query.sql_with_params()))
+    known = _soon.get(asked)
+    if known is not None:
+        return known
+    rows = list(images.values_list(*fields)[:_FIRST])
+    found = sum(any(text.upper() in value.upper() for value in row) for row in rows)
+    return _soon.put(asked, answer=len(rows) < _FIRST or found * 100 >= _FIRST)
 
 
 def _has(text: str, fields: Sequence[str]) -> Q:
@@ -113,3 +152,4 @@ def forget_search_index() -> None:
 
 def forget_searches() -> None:
     _many.clear()
+    _soon.clear()

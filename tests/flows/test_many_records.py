@@ -343,6 +343,70 @@ def test_who_takes_an_old_count_does_not_wait_for_a_new_one(
     assert not jobs.waiting
 
 
+def test_an_old_count_holds_while_little_has_changed(monkeypatch: pytest.MonkeyPatch, places: dict[str, Any]) -> None:
+    monkeypatch.setattr("images.selectors.counting.LARGE", 3)
+    now, jobs, changed = [100.0], _Jobs(), [0]
+    memo = CountMemo(lambda: now[0], jobs.add, lambda _seconds, _most: changed[0])
+    images, keys = Image.objects.order_by("-created"), [places["collection"].pk]
+    _fill(0, 200, places)
+    assert (memo.count(images, old=True), memo.count_by(images, "collection", keys)) == (200, {keys[0]: 100})
+    _fill(200, 210, places)
+    now[0] += 86_400
+    changed[0] = 2
+    assert (memo.known(images), memo.known(images, old=True)) == (None, 200)
+    assert memo.count_by(images, "collection", keys) == {keys[0]: 105}  # two are too many for a hundred
+    assert len(jobs.waiting) == 1
+    changed[0] = 3
+    assert memo.known(images, old=True) is None
+    assert memo.count(images, old=True) == 210
+
+
+def test_what_has_changed_is_counted_up_to_what_is_little(places: dict[str, Any]) -> None:
+    _fill(0, 40, places)
+    at_some_time = timezone.now() - timedelta(seconds=500)
+    Image.objects.update(modified=at_some_time)
+    Activity.objects.update(moment=at_some_time)
+    assert counting._count_changed(400, 10) == 0
+    assert counting._count_changed(600, 10) == 11
+    Image.objects.filter(pk__in=Image.objects.values("pk")[:2]).delete()
+    kept = Image.objects.order_by("pk")[0]
+    kept.label = "Another"
+    kept.save()
+    assert counting._count_changed(400, 10) == 4  # the one that is there also as what the feed says of it
+    assert counting._count_changed(400, 2) == 3
+    assert counting._count_changed(400, 0) == 1
+
+
+def test_however_many_counts_are_old_it_is_asked_once_what_has_changed(
+    monkeypatch: pytest.MonkeyPatch, places: dict[str, Any]
+) -> None:
+    monkeypatch.setattr("images.selectors.counting.LARGE", 1)
+    now = [100.0]
+    memo = CountMemo(lambda: now[0], lambda _key, _job: None)
+    _fill(0, 40, places)
+    other = Collection.objects.create(name="other")
+    Image.objects.filter(collection=None).update(collection=other)
+    Image.objects.update(modified=timezone.now() - timedelta(days=1))
+    keys = [places["collection"].pk, other.pk]
+    assert memo.count_by(Image.objects.all(), "collection", keys) == dict.fromkeys(keys, 20)
+    now[0] += 1000
+    with CaptureQueriesContext(connection) as captured:
+        assert memo.count_by(Image.objects.all(), "collection", keys) == dict.fromkeys(keys, 20)
+    assert len(captured) == 2
+
+
+@pytest.mark.parametrize("page", ["/?page=9", "/api/v1/images/?page=9", "/admin/images/image/?p=9", "/?q=plate&page=9"])
+def test_on_the_way_to_a_far_page_a_list_is_read_once(
+    admin_client: Client, places: dict[str, Any], monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    monkeypatch.setattr("images.selectors.counting.LARGE", 3)
+    _fill(0, 2000, places)
+    limits = [re.search(r" LIMIT (\d+)( OFFSET \d+)?$", sql) for sql in _queries(admin_client, page)]
+    far = [int(found[1]) for found in limits if found and found[2]]
+    assert len(far) == 1
+    assert far[0] + 1 not in [int(found[1]) for found in limits if found]  # the first page, and whether there is more
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_list_is_counted_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("images.selectors.counting.LARGE", 3)
@@ -362,13 +426,13 @@ def test_visitors_take_old_counts_and_curators_do_not(
 ) -> None:
     monkeypatch.setattr("images.selectors.counting.LARGE", 3)
     asked = set[bool]()
-    count = CountMemo.count
+    known = CountMemo.known
 
-    def note(memo: CountMemo, rows: Any, *, old: bool = False) -> int:
+    def note(memo: CountMemo, rows: Any, *, old: bool = False) -> int | None:
         asked.add(old)
-        return count(memo, rows, old=old)
+        return known(memo, rows, old=old)
 
-    monkeypatch.setattr(CountMemo, "count", note)
+    monkeypatch.setattr(CountMemo, "known", note)
     _fill(0, 150, places)
     for page in ("/", "/collections/maps"):
         asked.clear()

@@ -183,3 +183,25 @@ def test_what_very_many_have_is_not_looked_for_twice_and_found_all_the_same(
     Image.objects.filter(pk__in=list(Image.objects.values_list("pk", flat=True)[:6])).delete()
     left = narrow_images(Image.objects.all(), "common", FIELDS, few=3)
     assert left.count() == search_images(Image.objects.all(), "common").count() == 2
+
+
+def test_a_list_that_begins_with_others_is_not_read_row_by_row(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "_SOME", 50)
+    Image.objects.bulk_create(
+        Image(identifier=f"{'common' if number < 800 else 'other'}-{number}", store=store, key="k")
+        for number in range(4000)
+    )
+    newest, oldest = Image.objects.order_by("-created", "-pk"), Image.objects.order_by("created", "pk")
+    for images, begins_with_others in ((newest, True), (oldest, False)):
+        found = search_images(images, "common")
+        assert list(found[:50]) == list(images.filter(identifier__startswith="common")[:50])
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("ANALYZE images_image")
+                cursor.execute("SELECT gin_clean_pending_list('image_by_parts')")  # as vacuuming does
+                cursor.execute("SET LOCAL enable_seqscan = off")  # of so few rows
+            plan = found.values("pk")[:50].explain()
+            assert ("image_by_parts" in plan and "Sort" in plan) == begins_with_others, plan
+            with CaptureQueriesContext(connection) as captured:
+                search_images(images, "common")
+            assert not captured.captured_queries  # how it begins is known for a while
