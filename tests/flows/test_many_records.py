@@ -395,16 +395,16 @@ def test_however_many_counts_are_old_it_is_asked_once_what_has_changed(
     assert len(captured) == 2
 
 
-@pytest.mark.parametrize("page", ["/?page=9", "/api/v1/images/?page=9", "/admin/images/image/?p=9", "/?q=plate&page=9"])
 def test_on_the_way_to_a_far_page_a_list_is_read_once(
-    admin_client: Client, places: dict[str, Any], monkeypatch: pytest.MonkeyPatch, page: str
+    admin_client: Client, places: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("images.selectors.counting.LARGE", 3)
-    _fill(0, 2000, places)
-    limits = [re.search(r" LIMIT (\d+)( OFFSET \d+)?$", sql) for sql in _queries(admin_client, page)]
-    far = [int(found[1]) for found in limits if found and found[2]]
-    assert len(far) == 1
-    assert far[0] + 1 not in [int(found[1]) for found in limits if found]  # the first page, and whether there is more
+    _fill(0, 950, places)
+    for page in ("/?page=9", "/api/v1/images/?page=9", "/admin/images/image/?p=9", "/?q=plate&page=9"):
+        limits = [re.search(r" LIMIT (\d+)( OFFSET \d+)?$", sql) for sql in _queries(admin_client, page)]
+        far = [int(found[1]) for found in limits if found and found[2]]
+        assert len(far) == 1, page
+        assert far[0] + 1 not in [int(found[1]) for found in limits if found], page  # the first, and one more
 
 
 @pytest.mark.django_db(transaction=True)
