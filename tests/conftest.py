@@ -47,6 +47,12 @@ def _tasks_are_known() -> None:
     queue._broker.note_answer()  # what refused in one test is asked again in the next
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where workers share the tests the slow ones come first: none begins one when the others have nothing left."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 SKIPPED = 10
 """The exit status where a test was skipped that had to run; none of pytest's own."""
 

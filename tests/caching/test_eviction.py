@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from caching.eviction import Amount, EntryInfo, allocated, is_young, plan_eviction, usage_of
 from tests.caching.conftest import image_name
+from tests.support.examples import dear
 
 NOW = 1_000_000.0
 GRACE = 60.0
@@ -32,6 +33,7 @@ def is_superseded(entry: EntryInfo, entries: list[EntryInfo]) -> bool:
     return any(other.image == entry.image and other.version > entry.version for other in entries)
 
 
+@dear
 @given(entries_of_few_images, budgets)
 def test_what_is_left_fits_unless_all_of_it_is_young(entries: list[EntryInfo], budget: Amount) -> None:
     chosen = plan(entries, budget)
@@ -41,11 +43,13 @@ def test_what_is_left_fits_unless_all_of_it_is_young(entries: list[EntryInfo], b
     assert usage_of(left).fits(budget.scaled(0.9)) or all(is_young(entry, NOW, GRACE) for entry in left)
 
 
+@dear
 @given(entries_of_few_images, budgets)
 def test_young_entries_stay(entries: list[EntryInfo], budget: Amount) -> None:
     assert not [entry for entry in plan(entries, budget) if is_young(entry, NOW, GRACE)]
 
 
+@dear
 @given(entries_of_few_images, budgets)
 def test_superseded_versions_always_go_and_nothing_else_without_need(entries: list[EntryInfo], budget: Amount) -> None:
     chosen = plan(entries, budget)
@@ -56,6 +60,7 @@ def test_superseded_versions_always_go_and_nothing_else_without_need(entries: li
         assert not usage_of(before_the_last).fits(budget.scaled(0.9))
 
 
+@dear
 @given(entries_of_few_images, budgets)
 def test_without_shares_the_least_recently_used_go(entries: list[EntryInfo], budget: Amount) -> None:
     chosen = [entry for entry in plan(entries, budget, image_share=1e9) if not is_superseded(entry, entries)]
@@ -67,6 +72,7 @@ def test_without_shares_the_least_recently_used_go(entries: list[EntryInfo], bud
     assert not chosen or not left or max(entry.used for entry in chosen) <= min(entry.used for entry in left)
 
 
+@dear
 @given(entries_of_few_images, budgets)
 def test_an_image_within_its_share_pays_only_after_all_others(entries: list[EntryInfo], budget: Amount) -> None:
     """Nobody who holds less than a share loses anything while someone holds more."""

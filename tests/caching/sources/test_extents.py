@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caching.sources.extents import Assembly, joined, missing, overlaps, union
+from tests.support.examples import dear
 
 EXTENTS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)).map(lambda one: (one[0], one[0] + one[1])))
 
@@ -13,6 +14,7 @@ def bytes_in(extents: list[tuple[int, int]]) -> set[int]:
     return {at for start, stop in extents for at in range(start, stop)}
 
 
+@dear
 @given(EXTENTS)
 def test_a_union_has_the_same_bytes_in_order_and_apart(extents: list[tuple[int, int]]) -> None:
     merged = union(extents)
@@ -21,6 +23,7 @@ def test_a_union_has_the_same_bytes_in_order_and_apart(extents: list[tuple[int, 
     assert all(before[1] < after[0] for before, after in pairwise(merged))
 
 
+@dear
 @given(EXTENTS, EXTENTS)
 def test_what_is_missing(needed: list[tuple[int, int]], held: list[tuple[int, int]]) -> None:
     left = missing(needed, held)
@@ -29,6 +32,7 @@ def test_what_is_missing(needed: list[tuple[int, int]], held: list[tuple[int, in
     assert overlaps(needed, held) == bool(bytes_in(needed) & bytes_in(held))
 
 
+@dear
 @given(EXTENTS, EXTENTS, st.integers(0, 30))
 def test_joining_fetches_what_is_missing_and_never_more_than_was_asked(
     asked: list[tuple[int, int]], held: list[tuple[int, int]], gap: int
@@ -45,6 +49,7 @@ def test_small_gaps_that_were_asked_for_are_fetched_again() -> None:
     assert joined([(0, 10), (14, 20)], 5, [(0, 12), (12, 20)]) == [(0, 20)]
 
 
+@dear
 @given(EXTENTS, EXTENTS)
 def test_an_assembly_wants_what_was_not_added(needed: list[tuple[int, int]], pieces: list[tuple[int, int]]) -> None:
     body = bytes(range(100))

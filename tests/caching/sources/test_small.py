@@ -17,6 +17,7 @@ from caching.sources.memories import MemoryObjects
 from caching.sources.stats import SourceStats
 from caching.sources.uses import UseTimes
 from tests.caching.sources.places import Store, body_of, key_of
+from tests.support.examples import dear
 
 NOW = 1_000_000.0
 FILES = st.builds(
@@ -30,6 +31,7 @@ FILES = st.builds(
 )
 
 
+@dear
 @given(st.lists(FILES, unique_by=lambda file: file.name), st.integers(0, 200_000), st.floats(0, 2 * NOW))
 def test_what_is_left_fits_or_cannot_go(files: list[KeptFile], target: int, ttl: float) -> None:
     chosen = plan_eviction(files, Amount(target, 1000), now=NOW, ttl_seconds=ttl, pinned={"a"})

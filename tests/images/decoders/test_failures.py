@@ -19,6 +19,7 @@ from images.decoders.errors import (
     UnsupportedSourceError,
 )
 from images.decoders.failures import failure_from_json, failure_to_json, tells_of_memory, translate
+from tests.support.examples import dear
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -45,6 +46,7 @@ def test_long_details_are_cut() -> None:
     assert len(failure_from_json(failure_to_json(DecodeError("x" * 100_000))).detail) == 500
 
 
+@dear
 @given(st.dictionaries(st.sampled_from(["type", "code", "detail", "other"]), JSON))
 def test_any_json_becomes_an_error(data: dict[str, Any]) -> None:
     error = failure_from_json(data)

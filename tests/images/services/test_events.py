@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from images.models import Image, OutboxEntry, Store, StoreKind
 from images.services.events import ChangedObject, EventError, is_signed, key_in_store, parse_events
+from tests.support.examples import dear
 
 SECRET = "a secret of the two parties"
 ADDRESS = "/api/v1/events/s3/"
@@ -37,6 +38,7 @@ def bridge(changed: ChangedObject) -> dict[str, Any]:
     return {"source": "aws.s3", "detail-type": "Object Created", "detail": detail}
 
 
+@dear
 @given(st.lists(objects, max_size=5, unique=True))
 def test_every_wrapping_gives_the_same_objects(changed: list[ChangedObject]) -> None:
     plain = s3(*changed)
@@ -66,6 +68,7 @@ json_values = st.recursive(
 )
 
 
+@dear
 @given(json_values.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=50))
 def test_nothing_else_does_harm(body: bytes) -> None:
     found: tuple[ChangedObject, ...] = ()

@@ -21,6 +21,7 @@ from images.indexes.tiff.index import (
 )
 from tests.images.indexes.reading import Source, index_tiff
 from tests.images.indexes.tiff.writer import LONG, SHORT, UNDEFINED, PageSpec, Tag, pyramid, write_tiff
+from tests.support.examples import dear
 
 NUMBERS = st.integers(0, 2**32 - 1)
 
@@ -48,6 +49,7 @@ def indexed_levels(draw: st.DrawFn) -> IndexedLevel:
     )
 
 
+@dear
 @given(st.lists(indexed_levels(), max_size=4))
 def test_every_index_comes_back(levels: list[IndexedLevel]) -> None:
     index = TiffIndex(tuple(levels))
