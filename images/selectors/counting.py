@@ -3,9 +3,9 @@
 import logging
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.core.exceptions import EmptyResultSet
 from django.db import DatabaseError, connections
@@ -23,7 +23,9 @@ LARGE = 2000
 """Rows from which on a count is remembered: nobody counts along."""
 _SECONDS = 10.0
 _OLD_SECONDS = 300.0
-"""For so long visitors have a count that is counted anew meanwhile; longer if little has changed since."""
+"""For so long visitors have a count that is counted anew meanwhile; longer if little is known to have changed since."""
+_OLDEST_SECONDS = 86_400.0
+"""But no longer than this: not all is known, as of images that were removed before they were read."""
 _LITTLE = 100
 """Changed records are little for a count of so many times as many."""
 _SETTLED = timedelta(minutes=1)
@@ -51,6 +53,14 @@ def _work(job: Callable[[], object]) -> None:
         connections.close_all()  # of this thread
 
 
+class Counted(NamedTuple):
+    """A count, when it was taken by the memo's clock, and by the clock that records go by."""
+
+    total: int = 0
+    taken: float = float("-inf")
+    moment: datetime = datetime.min.replace(tzinfo=UTC)
+
+
 class CountMemo:
     """Remembers how many rows a long list has, for some seconds; of images asked for an old count, for longer.
 
@@ -61,12 +71,12 @@ class CountMemo:
         self,
         clock: Callable[[], float] = time.monotonic,
         later: Later = later,
-        count_changed: Callable[[float, int], int] | None = None,
+        count_changed: Callable[[datetime, int], int] | None = None,
     ) -> None:
         self._clock = clock
         self._later = later
         self._count_changed = count_changed or _count_changed
-        self._counts: dict[object, tuple[float, int]] = {}
+        self._counts: dict[object, Counted] = {}
 
     def known(self, rows: QuerySet[Any], *, old: bool = False) -> int | None:
         """None where it has to be counted.
@@ -77,25 +87,37 @@ class CountMemo:
             key = _question(rows)
         except EmptyResultSet:
             return 0
-        age, count = found = self._find(key)
-        if not self._good({key: found}, _OLD_SECONDS if old else _SECONDS, longer=old):
+        counted = self._find(key)
+        if not (self._still_good({key: counted}) if old else self._age(counted) < _SECONDS):
             return None
-        if age >= _SECONDS:
+        if self._age(counted) >= _SECONDS:
             self._later(key, partial(self._count, key, rows.all()))
-        return count
+        return counted.total
 
     def count(self, rows: QuerySet[Any], *, old: bool = False) -> int:
         """What is known, or else counted."""
         known = self.known(rows, old=old)
-        return self._count(_question(rows), rows) if known is None else known
+        return self.count_now(rows) if known is None else known
+
+    def count_now(self, rows: QuerySet[Any]) -> int:
+        return self._count(_question(rows), rows)
+
+    def count_up_to(self, rows: QuerySet[Any], most: int) -> tuple[int, bool]:
+        """Count no more than `most` now, and the rest later; whether there are more than that."""
+        key, taken = _question(rows), self._begin()
+        found = rows.order_by()[: most + 1].count()
+        if found <= most:
+            return self._keep(key, taken._replace(total=found)), False
+        self._later(key, partial(self._count, key, rows.all()))
+        return most, True
 
     def count_by(self, rows: QuerySet[Any], field: str, keys: Sequence[int]) -> dict[int, int]:
         """How many images name each of the records in this foreign key; old counts are as good."""
         question = (field, *_question(rows))
         found = {key: self._find((*question, key)) for key in keys}
-        good = self._good(found, _OLD_SECONDS, longer=True)
-        counts = {key: found[key][1] for key in good}
-        aged = tuple(key for key in good if found[key][0] >= _SECONDS)
+        good = self._still_good(found)
+        counts = {key: found[key].total for key in good}
+        aged = tuple(key for key in good if self._age(found[key]) >= _SECONDS)
         if len(good) < len(found):
             counts |= self._count_by(question, rows, field, [key for key in found if key not in counts])
         if aged:
@@ -105,44 +127,49 @@ class CountMemo:
     def clear(self) -> None:
         self._counts.clear()
 
-    def _good(self, found: Mapping[K, tuple[float, int]], seconds: float, *, longer: bool) -> list[K]:
-        """Which of the ages and counts are not too old; with `longer` also those since which little has changed."""
-        aged = {key: each for key, each in found.items() if each[0] >= seconds and each[1]}
+    def _still_good(self, found: Mapping[K, Counted]) -> list[K]:
+        """Which of the counts are not too old for visitors. What has changed is asked for once."""
+        aged = {key: each for key, each in found.items() if _OLD_SECONDS <= self._age(each) < _OLDEST_SECONDS}
         changed = 0
-        if aged and longer:
-            most = max(count for _age, count in aged.values()) // _LITTLE
-            changed = self._count_changed(max(age for age, _count in aged.values()), most)
+        if aged:
+            most = max(each.total for each in aged.values()) // _LITTLE
+            changed = self._count_changed(min(each.moment for each in aged.values()), most)
         return [
             key
-            for key, (age, count) in found.items()
-            if age < seconds or (longer and key in aged and changed <= count // _LITTLE)
+            for key, each in found.items()
+            if self._age(each) < _OLD_SECONDS or (key in aged and changed <= each.total // _LITTLE)
         ]
 
-    def _find(self, key: object) -> tuple[float, int]:
-        """Its age in seconds, and the count."""
-        counted, count = self._counts.get(key, (float("-inf"), 0))
-        return self._clock() - counted, count
+    def _age(self, counted: Counted) -> float:
+        """In seconds; infinite where nothing was counted."""
+        return self._clock() - counted.taken
+
+    def _find(self, key: object) -> Counted:
+        return self._counts.get(key, Counted())
+
+    def _begin(self) -> Counted:
+        return Counted(0, self._clock(), timezone.now())
 
     def _count(self, key: object, rows: QuerySet[Any]) -> int:
-        now = self._clock()
-        return self._keep(key, rows.count(), now)
+        taken = self._begin()
+        return self._keep(key, taken._replace(total=rows.count()))
 
     def _count_by(
         self, question: tuple[object, ...], rows: QuerySet[Any], field: str, keys: Sequence[int]
     ) -> dict[int, int]:
-        now = self._clock()
+        taken = self._begin()
         of_them = rows.order_by().filter(**{f"{field}__in": keys}).values_list(field)
         found = dict(of_them.annotate(total=Count("*")))
-        return {key: self._keep((*question, key), found.get(key, 0), now) for key in keys}
+        return {key: self._keep((*question, key), taken._replace(total=found.get(key, 0))) for key in keys}
 
-    def _keep(self, key: object, count: int, counted: float) -> int:
-        if count < LARGE:
+    def _keep(self, key: object, counted: Counted) -> int:
+        if counted.total < LARGE:
             self._counts.pop(key, None)
-            return count
+            return counted.total
         if len(self._counts) >= _COUNTS:
             self._counts.clear()
-        self._counts[key] = (counted, count)
-        return count
+        self._counts[key] = counted
+        return counted.total
 
 
 def _question(rows: QuerySet[Any]) -> tuple[object, ...]:
@@ -151,9 +178,9 @@ def _question(rows: QuerySet[Any]) -> tuple[object, ...]:
     return rows.db, sql, *(tuple(value) if isinstance(value, list) else value for value in parameters)
 
 
-def _count_changed(seconds: float, most: int) -> int:
-    """How many images were added, changed or removed in the last seconds; of more than `most`, one more."""
-    since = timezone.now() - timedelta(seconds=seconds) - _SETTLED
+def _count_changed(since: datetime, most: int) -> int:
+    """At least as many as the images that were seen to be added, changed or removed; of many, more than `most`."""
+    since -= _SETTLED
     changed = Image.objects.filter(modified__gt=since).order_by()[: most + 1].count()
     if changed > most:
         return changed
@@ -177,6 +204,16 @@ def count_long(rows: QuerySet[Any], *, old: bool = False) -> int:
 def known_count(rows: QuerySet[Any], *, old: bool = False) -> int | None:
     """The same, or None where they have to be counted."""
     return _memo.known(rows, old=old)
+
+
+def count_now(rows: QuerySet[Any]) -> int:
+    """How many there are, whatever is known."""
+    return _memo.count_now(rows)
+
+
+def count_up_to(rows: QuerySet[Any], most: int) -> tuple[int, bool]:
+    """Count no more than `most` now, and the rest in the background; whether there are more than that."""
+    return _memo.count_up_to(rows, most)
 
 
 def count_by(rows: QuerySet[Any], field: str, keys: Sequence[int]) -> dict[int, int]:

@@ -29,10 +29,13 @@ class ImageCard:
 
 @dataclass(frozen=True, slots=True)
 class GalleryPage:
+    """`has_more`: there are more than `total` images, and pages than `pages`; they are being counted."""
+
     cards: tuple[ImageCard, ...]
     page: int
     pages: int
     total: int
+    has_more: bool = False
 
 
 def list_gallery(
@@ -54,6 +57,7 @@ def list_gallery(
         page=current.number,
         pages=paginator.num_pages,
         total=paginator.count,
+        has_more=isinstance(paginator, PublicPaginator) and paginator.has_more,
     )
 
 

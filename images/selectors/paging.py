@@ -1,6 +1,7 @@
 """Pages of long lists, at a price that does not grow with the list."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from django.core.paginator import Page, Paginator
@@ -9,13 +10,17 @@ from django.db.models.functions import Coalesce
 from django.utils.functional import cached_property
 
 from images.models import Image
-from images.selectors.counting import LARGE, count_by, count_long, known_count
+from images.selectors.counting import LARGE, count_by, count_now, count_up_to, known_count
+
+ENOUGH = 5000
+"""Rows of a list that nobody has counted yet: a hundred pages, and soon counted."""
 
 
 def read_keys(rows: QuerySet[Any], begin: int, end: int, count: int) -> list[Any]:
     """Primary keys of the rows from `begin` to before `end` of `count`, in an order that has no ties.
 
-    Behind the middle of long lists counted from their end: if `count` is old, as they were then.
+    Behind the middle of long lists counted from their end: if `count` is old, as they were then, and rows that have
+    come since may lie between the two halves.
     """
     keys: Any = rows.values_list("pk", flat=True)
     if count < LARGE or begin < count // 2:
@@ -32,6 +37,12 @@ class KeysFirstPaginator(Paginator[Any]):
     """
 
     takes_old_counts = False
+    _asked = 1
+
+    def validate_number(self, number: Any) -> int:
+        with suppress(TypeError, ValueError):
+            self._asked = int(number)
+        return super().validate_number(number)
 
     @cached_property
     def count(self) -> int:
@@ -39,10 +50,16 @@ class KeysFirstPaginator(Paginator[Any]):
         if not isinstance(rows, QuerySet):
             return len(rows)
         known = known_count(rows, old=self.takes_old_counts)
-        if known is not None:
+        # The first page is read in any case, and shows if the list has become short.
+        if known is not None and self._asked > 1:
             return known
         found = len(self._first_keys)
-        return found if found <= self.per_page else count_long(rows, old=self.takes_old_counts)
+        if found <= self.per_page:
+            return found
+        return self._count(rows) if known is None else known
+
+    def _count(self, rows: QuerySet[Any]) -> int:
+        return count_now(rows)
 
     def page(self, number: Any) -> Page[Any]:
         rows: Any = self.object_list
@@ -67,9 +84,25 @@ class KeysFirstPaginator(Paginator[Any]):
 
 
 class PublicPaginator(KeysFirstPaginator):
-    """For visitors: of long lists a count is as good that is up to five minutes old, and none of them waits for it."""
+    """For visitors, who do not wait until a long list is counted.
+
+    A count is as good that is some minutes old. A list that was not counted yet has `ENOUGH` rows, and `has_more`,
+    unless a page behind these is asked for.
+    """
 
     takes_old_counts = True
+    has_more = False
+
+    def _count(self, rows: QuerySet[Any]) -> int:
+        if self._asked * self.per_page > ENOUGH:
+            return super()._count(rows)
+        count, self.has_more = count_up_to(rows, ENOUGH)
+        return count
+
+    def _far_keys(self, number: int) -> list[Any]:
+        if not self.has_more:
+            return super()._far_keys(number)
+        return self._keys((number - 1) * self.per_page)
 
 
 def count_images(field: str) -> Coalesce:
@@ -80,5 +113,5 @@ def count_images(field: str) -> Coalesce:
 
 
 def count_images_of(field: str, keys: Sequence[int]) -> dict[int, int]:
-    """The same for each of some records of a list; of many images, how many there were up to five minutes ago."""
+    """The same for each of some records of a list; of many images, how many there were some minutes ago."""
     return count_by(Image.objects.all(), field, keys)

@@ -9,9 +9,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, Q, QuerySet
+from django.db.models import BooleanField, Count, ExpressionWrapper, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from images.models import Image
@@ -30,8 +31,9 @@ _SOME = 3000
 _TRIGRAM = 3
 _LONGEST = 64
 """Characters that are looked up: what begins otherwise is not found, and longer ones only cost."""
-_FIRST = 500
-"""Rows at the beginning of a list in which one of a hundred has to have the text for the list to be read in order."""
+_FIRST = 2000
+"""Rows at the beginning of a list among which a page of those with the text has to be for it to be read in order."""
+_PAGE = 50
 _ASIDE = RawSQL('"images_image"."id" + 0 = "images_image"."id"', (), output_field=BooleanField())
 """True, which PostgreSQL expects of one row in 200: it takes the rows from the index of parts then, and sorts them."""
 _known: dict[str, bool] = {}
@@ -86,20 +88,26 @@ def narrow_images(images: QuerySet[Image], text: str, fields: Sequence[str], few
         if narrowed is not images:
             return narrowed
         _many.put(asked, answer=True)
-    if connection.vendor != "postgresql" or not images.query.order_by or _begins_with_some(images, text, fields):
+    if connection.vendor != "postgresql" or not images.ordered or _begins_with_some(images, text, fields):
         return images
     return images.filter(_ASIDE)
 
 
 def _begins_with_some(images: QuerySet[Image], text: str, fields: Sequence[str]) -> bool:
-    """Whether a page of the list is soon full of those that have the text."""
-    asked = (images.db, text, *fields, repr(images.values("pk").query.sql_with_params()))
+    """Whether a page of the list is soon full of those that have the text, or it is not read in order anyway."""
+    try:
+        question = repr(images.values("pk").query.sql_with_params())
+    except EmptyResultSet:
+        return True
+    if str(_ASIDE.sql) in question:  # because of another word
+        return True
+    asked = (images.db, text, *fields, question)
     known = _soon.get(asked)
     if known is not None:
         return known
-    rows = list(images.values_list(*fields)[:_FIRST])
-    found = sum(any(text.upper() in value.upper() for value in row) for row in rows)
-    return _soon.put(asked, answer=len(rows) < _FIRST or found * 100 >= _FIRST)
+    looked_at = images.annotate(has_text=ExpressionWrapper(_has(text, fields), BooleanField()))[:_FIRST]
+    rows = looked_at.aggregate(all=Count("pk"), found=Count("pk", filter=Q(has_text=True)))
+    return _soon.put(asked, answer=rows["all"] < _FIRST or rows["found"] >= _PAGE)
 
 
 def _has(text: str, fields: Sequence[str]) -> Q:

@@ -346,12 +346,12 @@ def test_who_takes_an_old_count_does_not_wait_for_a_new_one(
 def test_an_old_count_holds_while_little_has_changed(monkeypatch: pytest.MonkeyPatch, places: dict[str, Any]) -> None:
     monkeypatch.setattr("images.selectors.counting.LARGE", 3)
     now, jobs, changed = [100.0], _Jobs(), [0]
-    memo = CountMemo(lambda: now[0], jobs.add, lambda _seconds, _most: changed[0])
+    memo = CountMemo(lambda: now[0], jobs.add, lambda _since, _most: changed[0])
     images, keys = Image.objects.order_by("-created"), [places["collection"].pk]
     _fill(0, 200, places)
     assert (memo.count(images, old=True), memo.count_by(images, "collection", keys)) == (200, {keys[0]: 100})
     _fill(200, 210, places)
-    now[0] += 86_400
+    now[0] += 80_000
     changed[0] = 2
     assert (memo.known(images), memo.known(images, old=True)) == (None, 200)
     assert memo.count_by(images, "collection", keys) == {keys[0]: 105}  # two are too many for a hundred
@@ -359,6 +359,9 @@ def test_an_old_count_holds_while_little_has_changed(monkeypatch: pytest.MonkeyP
     changed[0] = 3
     assert memo.known(images, old=True) is None
     assert memo.count(images, old=True) == 210
+    changed[0] = 0
+    now[0] += 86_400  # not all that changes is seen
+    assert memo.known(images, old=True) is None
 
 
 def test_what_has_changed_is_counted_up_to_what_is_little(places: dict[str, Any]) -> None:
@@ -366,15 +369,16 @@ def test_what_has_changed_is_counted_up_to_what_is_little(places: dict[str, Any]
     at_some_time = timezone.now() - timedelta(seconds=500)
     Image.objects.update(modified=at_some_time)
     Activity.objects.update(moment=at_some_time)
-    assert counting._count_changed(400, 10) == 0
-    assert counting._count_changed(600, 10) == 11
+    since = timezone.now() - timedelta(seconds=400)
+    assert counting._count_changed(since, 10) == 0
+    assert counting._count_changed(since - timedelta(seconds=200), 10) == 11
     Image.objects.filter(pk__in=Image.objects.values("pk")[:2]).delete()
     kept = Image.objects.order_by("pk")[0]
     kept.label = "Another"
     kept.save()
-    assert counting._count_changed(400, 10) == 4  # the one that is there also as what the feed says of it
-    assert counting._count_changed(400, 2) == 3
-    assert counting._count_changed(400, 0) == 1
+    assert counting._count_changed(since, 10) == 4  # the one that is there also as what the feed says of it
+    assert counting._count_changed(since, 2) == 3
+    assert counting._count_changed(since, 0) == 1
 
 
 def test_however_many_counts_are_old_it_is_asked_once_what_has_changed(
@@ -400,11 +404,67 @@ def test_on_the_way_to_a_far_page_a_list_is_read_once(
 ) -> None:
     monkeypatch.setattr("images.selectors.counting.LARGE", 3)
     _fill(0, 950, places)
-    for page in ("/?page=9", "/api/v1/images/?page=9", "/admin/images/image/?p=9", "/?q=plate&page=9"):
+    for page in ("/?page=9", "/api/v1/images/?page=9", "/?q=plate&page=9"):
         limits = [re.search(r" LIMIT (\d+)( OFFSET \d+)?$", sql) for sql in _queries(admin_client, page)]
         far = [int(found[1]) for found in limits if found and found[2]]
         assert len(far) == 1, page
         assert far[0] + 1 not in [int(found[1]) for found in limits if found], page  # the first, and one more
+
+
+def test_a_list_that_has_become_short_has_no_pages_that_are_gone(
+    admin_client: Client, client: Client, places: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("images.selectors.counting.LARGE", 3)
+    _fill(0, 150, places)
+    for who, page in ((client, "/"), (admin_client, "/api/v1/images/")):
+        assert who.get(page).status_code == 200
+    Image.objects.filter(pk__in=Image.objects.values("pk")[10:]).delete()
+    assert client.get("/").context["gallery"].total == 10
+    assert (admin_client.get("/api/v1/images/").json()["count"], client.get("/").context["gallery"].pages) == (10, 1)
+
+
+def test_nobody_waits_until_all_that_a_search_finds_is_counted(
+    client: Client, places: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = _Jobs()
+    monkeypatch.setattr("images.selectors.counting.LARGE", 3)
+    monkeypatch.setattr("images.selectors.paging.ENOUGH", 100)
+    monkeypatch.setattr(counting._memo, "_later", jobs.add)
+    _fill(0, 300, places)
+    for address, pages in (("/?q=plate", (1, 2)), ("/collections/maps?q=plate", (1, 2))):
+        for number in pages:
+            answer = client.get(f"{address}&page={number}")
+            page = answer.content.decode()
+            assert "More than 100 pictures" in page
+            assert f"Page {number}<" in page
+            assert f"page={number + 1}" in page
+            assert [card.identifier for card in answer.context["gallery"].cards] == [
+                card.identifier for card in client.get(f"{address}&page={number}").context["gallery"].cards
+            ]
+        assert "Mehr als 100 Bilder" in client.get(address, headers={"accept-language": "de"}).content.decode()
+    # Who asks for more than is sure to be there waits.
+    assert client.get("/?q=plate&page=7").context["gallery"].total == 300
+    assert "Page 1 of 7" in client.get("/?q=plate").content.decode()
+    while jobs.waiting:
+        jobs.work()
+    assert "150 pictures" in client.get("/collections/maps?q=plate").content.decode()
+    few = client.get("/?q=item-29").context["gallery"]
+    assert (few.total, few.has_more) == (11, False)
+
+
+def test_pages_of_what_is_not_counted_follow_one_another(
+    client: Client, places: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("images.selectors.paging.ENOUGH", 200)
+    monkeypatch.setattr("images.selectors.counting.LARGE", 3)
+    monkeypatch.setattr(counting._memo, "_later", lambda _key, _job: None)
+    _fill(0, 300, places)
+    seen: list[str] = []
+    for number in range(1, 5):
+        gallery = client.get(f"/?q=plate&page={number}").context["gallery"]
+        assert gallery.has_more
+        seen += [card.identifier for card in gallery.cards]
+    assert seen == list(Image.objects.values_list("identifier", flat=True)[: len(seen)])
 
 
 @pytest.mark.django_db(transaction=True)

@@ -115,3 +115,9 @@ def test_no_form_leads_to_other_sites(target: str) -> None:
         assert response.status_code == 302
         assert "evil" not in response["Location"]
         assert "javascript" not in response["Location"]
+
+
+@pytest.mark.parametrize("name", ["image", "batch", "collection", "store", "profile", "apitoken", "namedquery"])
+def test_a_search_for_very_many_words_is_none_for_the_database_to_refuse(admin_client: Client, name: str) -> None:
+    answer = admin_client.get(f"/admin/images/{name}/", {"q": "a " * 1500})
+    assert answer.status_code == 200

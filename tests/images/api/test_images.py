@@ -359,3 +359,17 @@ def test_a_list_takes_as_many_queries_with_many_records(curator: Caller, store: 
     queries(1)
     few, many = queries(5), queries(600)
     assert few + 1 == many <= 12  # what fits into one page is not counted
+
+
+def test_a_search_looks_at_the_list_in_the_order_that_is_asked_for(
+    curator: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def search(images: Any, _text: str) -> Any:
+        seen.append(images)
+        return images
+
+    monkeypatch.setattr("images.api.paging.search_images", search)
+    assert curator("GET", "images/?search=plate&ordering=label").status_code == 200
+    assert seen[0].query.order_by == ("label", "pk")

@@ -177,7 +177,7 @@ def test_what_very_many_have_is_not_looked_for_twice_and_found_all_the_same(
         assert has_search_index(connection)  # asked once
     for expected in (1, 0):
         with CaptureQueriesContext(connection) as captured:
-            found = narrow_images(Image.objects.all(), "common", FIELDS, few=3)
+            found = narrow_images(Image.objects.order_by(), "common", FIELDS, few=3)
         assert len(captured) == expected
         assert found.count() == 8
     Image.objects.filter(pk__in=list(Image.objects.values_list("pk", flat=True)[:6])).delete()
@@ -185,12 +185,17 @@ def test_what_very_many_have_is_not_looked_for_twice_and_found_all_the_same(
     assert left.count() == search_images(Image.objects.all(), "common").count() == 2
 
 
-def test_a_list_that_begins_with_others_is_not_read_row_by_row(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searching, "_SOME", 50)
+def _fill_unevenly(store: Store) -> None:
+    """What is common is what is oldest, but for five."""
     Image.objects.bulk_create(
-        Image(identifier=f"{'common' if number < 800 else 'other'}-{number}", store=store, key="k")
+        Image(identifier=f"{'common' if number < 800 or number > 3994 else 'other'}-{number}", store=store, key="k")
         for number in range(4000)
     )
+
+
+def test_a_list_that_begins_with_others_is_not_read_row_by_row(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "_SOME", 50)
+    _fill_unevenly(store)
     newest, oldest = Image.objects.order_by("-created", "-pk"), Image.objects.order_by("created", "pk")
     for images, begins_with_others in ((newest, True), (oldest, False)):
         found = search_images(images, "common")
@@ -205,3 +210,19 @@ def test_a_list_that_begins_with_others_is_not_read_row_by_row(store: Store, mon
             with CaptureQueriesContext(connection) as captured:
                 search_images(images, "common")
             assert not captured.captured_queries  # how it begins is known for a while
+
+
+def test_what_lies_far_behind_is_set_aside_once_however_many_words_and_in_an_empty_list_never(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "_SOME", 50)
+    monkeypatch.setattr(searching, "_FIRST", 500)
+    _fill_unevenly(store)
+    request: HttpRequest = RequestFactory().get("/")
+    admin: Any = site._registry[Image]
+    newest = Image.objects.order_by("-created", "-pk")
+    found, _duplicates = admin.get_search_results(request, newest, "common mmon-")
+    assert found.count() == 805
+    if connection.vendor == "postgresql":
+        assert str(found.query).count(" + 0 = ") == 1
+    assert not list(search_images(newest.filter(collection__in=[]), "common"))
