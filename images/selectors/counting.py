@@ -8,12 +8,11 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from django.core.exceptions import EmptyResultSet
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, connection, connections
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from caching.background import BackgroundQueue
-from images.models import Activity, Image
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +29,8 @@ _LITTLE = 100
 """Changed records are little for a count of so many times as many."""
 _SETTLED = timedelta(minutes=1)
 """So long before a count transactions may have begun that it did not see, and other machines' clocks be wrong."""
+_PAUSE_SECONDS = 0.05
+"""Before something is counted in the background: the answer that set it off goes first."""
 _COUNTS = 256
 _WAITING = 64
 
@@ -45,6 +46,7 @@ def later(key: Hashable, job: Callable[[], object]) -> bool:
 
 
 def _work(job: Callable[[], object]) -> None:
+    time.sleep(_PAUSE_SECONDS)
     try:
         job()
     except DatabaseError as error:
@@ -178,15 +180,21 @@ def _question(rows: QuerySet[Any]) -> tuple[object, ...]:
     return rows.db, sql, *(tuple(value) if isinstance(value, list) else value for value in parameters)
 
 
+_CHANGED = """
+    SELECT
+        (SELECT COUNT(*) FROM (SELECT id FROM images_image WHERE modified > %s LIMIT %s) AS changed),
+        (SELECT COUNT(*) FROM (SELECT moment FROM images_activity ORDER BY id DESC LIMIT %s) AS newest
+            WHERE moment > %s)
+"""
+"""An image that was removed is only in the feed: among the newest of it, since its moments are in no index."""
+
+
 def _count_changed(since: datetime, most: int) -> int:
     """At least as many as the images that were seen to be added, changed or removed; of many, more than `most`."""
-    since -= _SETTLED
-    changed = Image.objects.filter(modified__gt=since).order_by()[: most + 1].count()
-    if changed > most:
-        return changed
-    # An image that was removed is only in the feed: among the newest of it, since its moments are in no index.
-    newest = Activity.objects.order_by("-pk").values("pk")[: most + 1 - changed]
-    return changed + Activity.objects.filter(pk__in=newest, moment__gt=since).count()
+    moment = connection.ops.adapt_datetimefield_value(since - _SETTLED)
+    with connection.cursor() as cursor:
+        cursor.execute(_CHANGED, [moment, most + 1, most + 1, moment])
+        return sum(cursor.fetchone())
 
 
 _memo = CountMemo()

@@ -371,14 +371,13 @@ def test_what_has_changed_is_counted_up_to_what_is_little(places: dict[str, Any]
     Activity.objects.update(moment=at_some_time)
     since = timezone.now() - timedelta(seconds=400)
     assert counting._count_changed(since, 10) == 0
-    assert counting._count_changed(since - timedelta(seconds=200), 10) == 11
+    assert counting._count_changed(since - timedelta(seconds=200), 10) == 22
     Image.objects.filter(pk__in=Image.objects.values("pk")[:2]).delete()
     kept = Image.objects.order_by("pk")[0]
     kept.label = "Another"
     kept.save()
     assert counting._count_changed(since, 10) == 4  # the one that is there also as what the feed says of it
-    assert counting._count_changed(since, 2) == 3
-    assert counting._count_changed(since, 0) == 1
+    assert counting._count_changed(since, 0) == 2
 
 
 def test_however_many_counts_are_old_it_is_asked_once_what_has_changed(
@@ -396,7 +395,7 @@ def test_however_many_counts_are_old_it_is_asked_once_what_has_changed(
     now[0] += 1000
     with CaptureQueriesContext(connection) as captured:
         assert memo.count_by(Image.objects.all(), "collection", keys) == dict.fromkeys(keys, 20)
-    assert len(captured) == 2
+    assert len(captured) == 1
 
 
 def test_on_the_way_to_a_far_page_a_list_is_read_once(
