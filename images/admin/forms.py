@@ -73,7 +73,7 @@ class ImageForm(forms.ModelForm[Image]):
         if upload is None:
             return
         try:
-            self.kept = upload_store(upload.chunks(), upload.name or "")
+            self.kept = upload_store(upload.chunks(), upload.name or "", sniffed=True)
         except (UploadError, OSError) as error:
             self.add_error("upload", keeping_problem(error))
 

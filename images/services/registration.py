@@ -180,9 +180,12 @@ def uploads_sweep() -> int:
     return removed
 
 
-def upload_store(chunks: Iterable[bytes], file_name: str) -> SourceReference:
-    """Keep uploaded bytes under a name of our own. Raises UploadTooLargeError; nothing is left behind then."""
-    sink = UploadSink(file_name, sniffed=False)
+def upload_store(chunks: Iterable[bytes], file_name: str, *, sniffed: bool = False) -> SourceReference:
+    """Keep uploaded bytes under a name of our own; with `sniffed`, only those of something that may be read.
+
+    Raises UploadTooLargeError, UploadNotAnImageError; nothing is left behind then.
+    """
+    sink = UploadSink(file_name, sniffed=sniffed)
     try:
         for chunk in chunks:
             sink.write(chunk)

@@ -36,7 +36,10 @@ _UNFINISHED_SAMPLES = frozenset({"waiting", "making"})
 
 @dataclass(frozen=True, slots=True)
 class GalleryCard:
-    """A card as it is drawn; `thumbnail` is the size of its preview, or None where there is no picture yet."""
+    """A card as it is drawn; `thumbnail` is the size of its preview, or None where there is no picture yet.
+
+    Its address names the version: a browser may keep a picture for an hour, and not that of another source.
+    """
 
     identifier: str
     label: str
@@ -45,6 +48,7 @@ class GalleryCard:
     height: int | None
     source_format: str
     error_detail: str
+    version: int
     thumbnail: Size | None
 
 
@@ -181,6 +185,7 @@ def gallery_card(card: ImageCard) -> GalleryCard:
         height=card.height,
         source_format=card.source_format,
         error_detail=card.error_detail,
+        version=card.version,
         thumbnail=thumbnail,
     )
 

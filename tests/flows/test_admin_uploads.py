@@ -74,6 +74,22 @@ def test_the_form_of_an_image_says_so_and_keeps_what_was_written(
     assert len(kept(uploads)) == 1
 
 
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [(b"Dear Sir or Madam,", "This is a text file, not an image."), (b"%PDF-1.7 and more", "This is a PDF document")],
+)
+def test_the_form_of_an_image_takes_no_other_files(
+    admin_client: Client, uploads: Path, body: bytes, reason: str
+) -> None:
+    fields = {"identifier": "plate", "metadata": "[]", "information": "{}"}
+    answer = admin_client.post(
+        "/admin/images/image/add/", {**fields, "upload": SimpleUploadedFile("plate.jpg", body, "image/jpeg")}
+    )
+    assert reason in answer.content.decode()
+    assert not Image.objects.exists()
+    assert kept(uploads) == []
+
+
 def test_what_came_after_a_form_was_opened_refuses_neither_the_form_nor_its_file(
     admin_client: Client, uploads: Path, tmp_path: Path
 ) -> None:

@@ -66,7 +66,7 @@ class TestGallery:
     def test_card_of_a_ready_image(self, client: Client, register: Register) -> None:
         register("map", label="Map of the harbour")
         text = page(client, "/")
-        assert "/iiif/3/map/full/!400,400/0/default.jpg" in text
+        assert '/iiif/3/map/full/!400,400/0/default.jpg?v=1"' in text
         assert 'width="400" height="240"' in text
         assert 'alt="Preview of Map of the harbour"' in text
         assert "15 MP" in text
