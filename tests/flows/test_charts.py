@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iiifserver.charts import Chart, Series, chart_svg, nice_top
+from tests.support.examples import dear
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 VALUES = st.none() | st.floats() | st.integers() | st.just(10**400)
@@ -31,6 +32,7 @@ def charts(draw: st.DrawFn) -> Chart:
     )
 
 
+@dear
 @given(charts())
 def test_any_chart_is_xml_without_numbers_that_are_none(chart: Chart) -> None:
     svg = chart_svg(chart, "one")
