@@ -36,10 +36,10 @@ def _tasks_are_known() -> None:
     from images.selectors.activities import forget_milestones
     from images.selectors.asking import expect_answers
     from images.selectors.batches import forget_progress
-    from images.selectors.counting import forget_counts
+    from images.selectors.counting import counts
     from images.selectors.searching import forget_searches
 
-    forget_counts()
+    counts.clear()
     forget_milestones()
     forget_progress()
     forget_searches()

@@ -1,4 +1,5 @@
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.utils.translation import gettext_lazy as _
 
 from images.admin.batches import BatchAdmin
@@ -8,6 +9,7 @@ from images.admin.jobs import JobAdmin
 from images.admin.presentation import NamedQueryAdmin
 from images.admin.profiles import ProfileAdmin
 from images.admin.schedule import PeriodicTaskAdmin
+from images.admin.searches import ShortSearchForm
 from images.admin.stores import StoreAdmin
 from images.admin.tokens import ApiTokenAdmin
 
@@ -26,3 +28,6 @@ __all__ = [
 admin.site.site_header = _("Image library: administration")
 admin.site.site_title = _("Image library")
 admin.site.index_title = _("Administration")
+
+# Of every list: also those of users, groups and periodic tasks, whose classes are not ours.
+ChangeList.search_form_class = ShortSearchForm

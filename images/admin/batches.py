@@ -25,7 +25,6 @@ from images.admin.batch_facts import (
     wrong_rows_response,
 )
 from images.admin.batch_forms import BatchForm
-from images.admin.searches import FewWords
 from images.models import Batch, BatchState, Collection, Image, RowState, Store
 from images.selectors.batches import list_progress, list_rows, row_error
 from images.selectors.paging import KeysFirstPaginator
@@ -61,7 +60,7 @@ class BatchList(ChangeList):
 
 
 @admin.register(Batch)
-class BatchAdmin(FewWords, admin.ModelAdmin[Batch]):
+class BatchAdmin(admin.ModelAdmin[Batch]):
     list_display = ("name", "badge", "bar", "failed", "created_by", "begun")
     list_filter = ("state", ("created", admin.DateFieldListFilter))
     search_fields = ("label", "created_by__username")

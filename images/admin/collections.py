@@ -7,14 +7,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from images.admin.searches import FewWords
 from images.models import Collection
 from images.selectors.paging import count_images
 from images.services.collections import collection_delete, collection_save
 
 
 @admin.register(Collection)
-class CollectionAdmin(FewWords, admin.ModelAdmin[Collection]):
+class CollectionAdmin(admin.ModelAdmin[Collection]):
     list_display = ("name", "label", "service_copy_policy", "image_count")
     list_filter = ("service_copy_policy",)
     search_fields = ("name", "label")

@@ -22,7 +22,6 @@ from images.admin.filters import ServiceCopyFilter, SourceFormatFilter
 from images.admin.forms import ImageForm
 from images.admin.inlines import ServiceCopyInline, TilingInline
 from images.admin.inspection import explain_response, inspection_context
-from images.admin.searches import FewWords
 from images.iiif.identifiers import encode_identifier
 from images.models import Image, ImageState, ServiceCopy, Tiling
 from images.selectors.images import forget_served_image
@@ -68,7 +67,7 @@ class ImageList(ChangeList):
 
 
 @admin.register(Image)
-class ImageAdmin(ImageColumns, FewWords, admin.ModelAdmin[Image]):
+class ImageAdmin(ImageColumns, admin.ModelAdmin[Image]):
     form = ImageForm
     list_display = ("thumbnail", "name", "badge", "facts", "modified_short")
     list_display_links = ("name",)

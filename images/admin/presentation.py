@@ -2,11 +2,10 @@
 
 from django.contrib import admin
 
-from images.admin.searches import FewWords
 from images.models import NamedQuery
 
 
 @admin.register(NamedQuery)
-class NamedQueryAdmin(FewWords, admin.ModelAdmin[NamedQuery]):
+class NamedQueryAdmin(admin.ModelAdmin[NamedQuery]):
     list_display = ("name", "label", "template")
     search_fields = ("name", "label", "template")

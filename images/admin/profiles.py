@@ -12,7 +12,6 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
 from images.admin.addresses import public_root
-from images.admin.searches import FewWords
 from images.conf import conf
 from images.iiif.version import ApiVersion
 from images.models import Profile
@@ -103,7 +102,7 @@ class ProfileForm(forms.ModelForm[Profile]):
 
 
 @admin.register(Profile)
-class ProfileAdmin(FewWords, admin.ModelAdmin[Profile]):
+class ProfileAdmin(admin.ModelAdmin[Profile]):
     form = ProfileForm
     list_display = ("name", "label", "is_default", "levels", "limits", "image_count", "collection_count")
     search_fields = ("name", "label")

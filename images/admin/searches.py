@@ -1,21 +1,17 @@
 """Searches of lists in the admin."""
 
-from itertools import islice
 from typing import Any
 
-from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.utils.text import smart_split
+from django import forms
+from django.contrib.admin.views.main import SEARCH_VAR, ChangeListSearchForm
 
-MOST_WORDS = 32
-"""Each is a condition of its own: SQLite takes no more than a thousand, and nobody writes so many."""
+MOST_CHARACTERS = 500
+"""As in REST. Each word is a condition of its own, and SQLite takes no more than a thousand."""
 
 
-class FewWords:
-    """For a ModelAdmin: looks for the first words of a search, so that a pasted page is no error of the database."""
+class ShortSearchForm(ChangeListSearchForm):
+    """Says of a pasted page that it is too long, and lists all; the database would refuse it."""
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        words = " ".join(islice(smart_split(search_term), MOST_WORDS))
-        return super().get_search_results(request, queryset, words)  # type: ignore[misc,no-any-return]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields[SEARCH_VAR] = forms.CharField(required=False, strip=False, max_length=MOST_CHARACTERS)

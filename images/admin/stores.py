@@ -9,7 +9,6 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
 
-from images.admin.searches import FewWords
 from images.models import Store, StoreTestState
 from images.selectors.paging import count_images
 from images.services.store_test import store_test
@@ -18,7 +17,7 @@ _SIGNS = {StoreTestState.PASSED: ("ready", "✓"), StoreTestState.FAILED: ("fail
 
 
 @admin.register(Store)
-class StoreAdmin(FewWords, admin.ModelAdmin[Store]):
+class StoreAdmin(admin.ModelAdmin[Store]):
     list_display = ("name", "kind", "root", "strategy", "is_enabled", "badge", "image_count")
     list_filter = ("kind", "strategy", "is_enabled", "registers_itself", "test_state")
     search_fields = ("name", "root", "identifier_prefix")

@@ -10,7 +10,6 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from images.admin.searches import FewWords
 from images.models import ApiToken, Collection, TokenScope
 from images.services.tokens import token_limit, token_revoke, token_save_new
 
@@ -35,7 +34,7 @@ class ApiTokenForm(forms.ModelForm[ApiToken]):
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(FewWords, admin.ModelAdmin[ApiToken]):
+class ApiTokenAdmin(admin.ModelAdmin[ApiToken]):
     """Users see and make tokens of their own; a superuser those of all."""
 
     form = ApiTokenForm

@@ -80,33 +80,28 @@ class CountMemo:
         self._count_changed = count_changed or _count_changed
         self._counts: dict[object, Counted] = {}
 
-    def known(self, rows: QuerySet[Any], *, old: bool = False) -> int | None:
-        """None where it has to be counted.
-
-        `old`, of images: one is as good that was counted within five minutes, or since which little has changed.
-        """
+    def count(self, rows: QuerySet[Any], *, old: bool = False) -> int:
+        """`old`, of images: a count is as good that is five minutes old, or since which little has changed."""
         try:
             key = _question(rows)
         except EmptyResultSet:
             return 0
-        counted = self._find(key)
-        if not (self._still_good({key: counted}) if old else self._age(counted) < _SECONDS):
-            return None
-        if self._age(counted) >= _SECONDS:
-            self._later(key, partial(self._count, key, rows.all()))
-        return counted.total
-
-    def count(self, rows: QuerySet[Any], *, old: bool = False) -> int:
-        """What is known, or else counted."""
-        known = self.known(rows, old=old)
-        return self.count_now(rows) if known is None else known
-
-    def count_now(self, rows: QuerySet[Any]) -> int:
-        return self._count(_question(rows), rows)
+        known = self._known(key, rows, old=old)
+        return self._count(key, rows) if known is None else known
 
     def count_up_to(self, rows: QuerySet[Any], most: int) -> tuple[int, bool]:
-        """Count no more than `most` now, and the rest later; whether there are more than that."""
-        key, taken = _question(rows), self._begin()
+        """An old count; without one no more than `most` are counted now. Whether there are more than that.
+
+        All are counted later then.
+        """
+        try:
+            key = _question(rows)
+        except EmptyResultSet:
+            return 0, False
+        known = self._known(key, rows, old=True)
+        if known is not None:
+            return known, False
+        taken = self._begin()
         found = rows.order_by()[: most + 1].count()
         if found <= most:
             return self._keep(key, taken._replace(total=found)), False
@@ -128,6 +123,15 @@ class CountMemo:
 
     def clear(self) -> None:
         self._counts.clear()
+
+    def _known(self, key: Hashable, rows: QuerySet[Any], *, old: bool) -> int | None:
+        """None where it has to be counted."""
+        counted = self._find(key)
+        if not (self._still_good({key: counted}) if old else self._age(counted) < _SECONDS):
+            return None
+        if self._age(counted) >= _SECONDS:
+            self._later(key, partial(self._count, key, rows.all()))
+        return counted.total
 
     def _still_good(self, found: Mapping[K, Counted]) -> list[K]:
         """Which of the counts are not too old for visitors. What has changed is asked for once."""
@@ -174,7 +178,7 @@ class CountMemo:
         return counted.total
 
 
-def _question(rows: QuerySet[Any]) -> tuple[object, ...]:
+def _question(rows: QuerySet[Any]) -> tuple[Hashable, ...]:
     """Raises EmptyResultSet."""
     sql, parameters = rows.order_by().values("pk").query.sql_with_params()
     return rows.db, sql, *(tuple(value) if isinstance(value, list) else value for value in parameters)
@@ -197,33 +201,5 @@ def _count_changed(since: datetime, most: int) -> int:
         return sum(cursor.fetchone())
 
 
-_memo = CountMemo()
-
-
-def forget_counts() -> None:
-    _memo.clear()
-
-
-def count_long(rows: QuerySet[Any], *, old: bool = False) -> int:
-    """How many there are; of many, how many there were some seconds ago, or with `old` some minutes."""
-    return _memo.count(rows, old=old)
-
-
-def known_count(rows: QuerySet[Any], *, old: bool = False) -> int | None:
-    """The same, or None where they have to be counted."""
-    return _memo.known(rows, old=old)
-
-
-def count_now(rows: QuerySet[Any]) -> int:
-    """How many there are, whatever is known."""
-    return _memo.count_now(rows)
-
-
-def count_up_to(rows: QuerySet[Any], most: int) -> tuple[int, bool]:
-    """Count no more than `most` now, and the rest in the background; whether there are more than that."""
-    return _memo.count_up_to(rows, most)
-
-
-def count_by(rows: QuerySet[Any], field: str, keys: Sequence[int]) -> dict[int, int]:
-    """How many images name each of the records in this foreign key; of many, how many did some minutes ago."""
-    return _memo.count_by(rows, field, keys)
+counts = CountMemo()
+"""Of this process."""

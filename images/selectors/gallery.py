@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 
 from images.models import Image, ImageState
-from images.selectors.counting import count_long
+from images.selectors.counting import counts
 from images.selectors.images import ImageNotFoundError
 from images.selectors.paging import KeysFirstPaginator, PublicPaginator
 from images.selectors.searching import search_images
@@ -63,7 +63,7 @@ def list_gallery(
 
 def count_gallery() -> int:
     """How many images visitors see."""
-    return count_long(_listed(None, with_failed=False), old=True)
+    return counts.count(_listed(None, with_failed=False), old=True)
 
 
 def _listed(collection: int | None, *, with_failed: bool) -> QuerySet[Image]:

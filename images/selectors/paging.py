@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 from django.utils.functional import cached_property
 
 from images.models import Image
-from images.selectors.counting import LARGE, count_by, count_now, count_up_to, known_count
+from images.selectors.counting import LARGE, counts
 
 ENOUGH = 5000
 """Rows of a list that nobody has counted yet: a hundred pages, and soon counted."""
@@ -36,7 +36,6 @@ class KeysFirstPaginator(Paginator[Any]):
     another: without ties.
     """
 
-    takes_old_counts = False
     _asked = 1
 
     def validate_number(self, number: Any) -> int:
@@ -49,17 +48,14 @@ class KeysFirstPaginator(Paginator[Any]):
         rows = self.object_list
         if not isinstance(rows, QuerySet):
             return len(rows)
-        known = known_count(rows, old=self.takes_old_counts)
-        # The first page is read in any case, and shows if the list has become short.
-        if known is not None and self._asked > 1:
-            return known
-        found = len(self._first_keys)
-        if found <= self.per_page:
-            return found
-        return self._count(rows) if known is None else known
+        if self._asked <= 1:  # the first page is read in any case, and shows whether there are others
+            found = len(self._first_keys)
+            if found <= self.per_page:
+                return found
+        return self._count(rows)
 
     def _count(self, rows: QuerySet[Any]) -> int:
-        return count_now(rows)
+        return counts.count(rows)
 
     def page(self, number: Any) -> Page[Any]:
         rows: Any = self.object_list
@@ -90,13 +86,12 @@ class PublicPaginator(KeysFirstPaginator):
     unless a page behind these is asked for.
     """
 
-    takes_old_counts = True
     has_more = False
 
     def _count(self, rows: QuerySet[Any]) -> int:
         if self._asked * self.per_page > ENOUGH:
-            return super()._count(rows)
-        count, self.has_more = count_up_to(rows, ENOUGH)
+            return counts.count(rows, old=True)
+        count, self.has_more = counts.count_up_to(rows, ENOUGH)
         return count
 
     def _far_keys(self, number: int) -> list[Any]:
@@ -114,4 +109,4 @@ def count_images(field: str) -> Coalesce:
 
 def count_images_of(field: str, keys: Sequence[int]) -> dict[int, int]:
     """The same for each of some records of a list; of many images, how many there were some minutes ago."""
-    return count_by(Image.objects.all(), field, keys)
+    return counts.count_by(Image.objects.all(), field, keys)

@@ -10,7 +10,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from images.iiif.capabilities import Capabilities
 from images.iiif.geometry import Size
 from images.models import HAS_PICTURE, Collection, Image
-from images.selectors.counting import count_by
+from images.selectors.counting import counts
 from images.selectors.gallery import ImageCard, image_card
 from images.selectors.images import ServedImage, image_limits, metadata_pairs
 from images.selectors.paging import read_keys
@@ -69,7 +69,7 @@ def count_collection(collection: Collection) -> int:
 
 
 def _count_shown(collections: Sequence[int]) -> dict[int, int]:
-    return count_by(Image.objects.filter(HAS_PICTURE), "collection", collections)
+    return counts.count_by(Image.objects.filter(HAS_PICTURE), "collection", collections)
 
 
 def count_shown_ahead() -> None:

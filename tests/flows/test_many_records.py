@@ -353,15 +353,15 @@ def test_an_old_count_holds_while_little_has_changed(monkeypatch: pytest.MonkeyP
     _fill(200, 210, places)
     now[0] += 80_000
     changed[0] = 2
-    assert (memo.known(images), memo.known(images, old=True)) == (None, 200)
+    assert memo.count(images, old=True) == 200
     assert memo.count_by(images, "collection", keys) == {keys[0]: 105}  # two are too many for a hundred
     assert len(jobs.waiting) == 1
     changed[0] = 3
-    assert memo.known(images, old=True) is None
     assert memo.count(images, old=True) == 210
+    _fill(210, 215, places)
     changed[0] = 0
-    now[0] += 86_400  # not all that changes is seen
-    assert memo.known(images, old=True) is None
+    now[0] += 86_401  # not all that changes is seen
+    assert memo.count(images, old=True) == 215
 
 
 def test_what_has_changed_is_counted_up_to_what_is_little(places: dict[str, Any]) -> None:
@@ -428,7 +428,7 @@ def test_nobody_waits_until_all_that_a_search_finds_is_counted(
     jobs = _Jobs()
     monkeypatch.setattr("images.selectors.counting.LARGE", 3)
     monkeypatch.setattr("images.selectors.paging.ENOUGH", 100)
-    monkeypatch.setattr(counting._memo, "_later", jobs.add)
+    monkeypatch.setattr(counting.counts, "_later", jobs.add)
     _fill(0, 300, places)
     for address, pages in (("/?q=plate", (1, 2)), ("/collections/maps?q=plate", (1, 2))):
         for number in pages:
@@ -456,7 +456,7 @@ def test_pages_of_what_is_not_counted_follow_one_another(
 ) -> None:
     monkeypatch.setattr("images.selectors.paging.ENOUGH", 200)
     monkeypatch.setattr("images.selectors.counting.LARGE", 3)
-    monkeypatch.setattr(counting._memo, "_later", lambda _key, _job: None)
+    monkeypatch.setattr(counting.counts, "_later", lambda _key, _job: None)
     _fill(0, 300, places)
     seen: list[str] = []
     for number in range(1, 5):
@@ -485,13 +485,13 @@ def test_visitors_take_old_counts_and_curators_do_not(
 ) -> None:
     monkeypatch.setattr("images.selectors.counting.LARGE", 3)
     asked = set[bool]()
-    known = CountMemo.known
+    known = CountMemo._known
 
-    def note(memo: CountMemo, rows: Any, *, old: bool = False) -> int | None:
+    def note(memo: CountMemo, key: Any, rows: Any, *, old: bool) -> int | None:
         asked.add(old)
-        return known(memo, rows, old=old)
+        return known(memo, key, rows, old=old)
 
-    monkeypatch.setattr(CountMemo, "known", note)
+    monkeypatch.setattr(CountMemo, "_known", note)
     _fill(0, 150, places)
     for page in ("/", "/collections/maps"):
         asked.clear()

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from django.contrib.admin import site
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -117,7 +118,24 @@ def test_no_form_leads_to_other_sites(target: str) -> None:
         assert "javascript" not in response["Location"]
 
 
-@pytest.mark.parametrize("name", ["image", "batch", "collection", "store", "profile", "apitoken", "namedquery"])
-def test_a_search_for_very_many_words_is_none_for_the_database_to_refuse(admin_client: Client, name: str) -> None:
-    answer = admin_client.get(f"/admin/images/{name}/", {"q": "a " * 1500})
+_SEARCHED = sorted(
+    f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+    for model, of_model in site._registry.items()
+    if of_model.search_fields
+)
+
+
+def test_lists_that_are_searched_are_found() -> None:
+    assert {"/admin/images/image/", "/admin/auth/user/", "/admin/django_celery_beat/periodictask/"} <= set(_SEARCHED)
+
+
+@pytest.mark.parametrize("address", _SEARCHED)
+def test_a_search_that_is_too_long_is_said_to_be_and_none_for_the_database_to_refuse(
+    admin_client: Client, address: str
+) -> None:
+    answer = admin_client.get(address, {"q": "a " * 1500})
     assert answer.status_code == 200
+    assert "at most 500 characters" in answer.content.decode()
+    answer = admin_client.get(address, {"q": "a " * 250})
+    assert answer.status_code == 200
+    assert "at most 500 characters" not in answer.content.decode()
