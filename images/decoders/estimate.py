@@ -70,27 +70,28 @@ def decoded_at_once(description: SourceDescription, level: Level, horizontal: Ax
     """What the JPEG 2000 decoder decodes where it reads no part of a codestream: the level, or a window that is made.
 
     `description.detail["window"]`, where the source is indexed: windows begin and end at multiples of `step`, counted
-    from `origin`, and reach `margin` beyond the region; full size pixels across and down.
+    from `origin`, and reach `margin` beyond the region, but not beyond the image; full size pixels across and down.
     """
     window = description.detail.get("window")
     if not window:
         return Size(level.width, level.height)
     image = description.detail["image"]
-    lengths = (
-        _window_length(axis, edge, window, number, level.reduction)
-        for number, (axis, edge) in enumerate(((horizontal, image["left"]), (vertical, image["top"])))
-    )
-    width, height = lengths
+    width = _window_length(horizontal, (image["left"], image["right"]), window, 0, level.reduction)
+    height = _window_length(vertical, (image["top"], image["bottom"]), window, 1, level.reduction)
     return Size(min(level.width, width), min(level.height, height))
 
 
-def _window_length(axis: Axis, edge: int, window: dict[str, list[int]], number: int, reduction: int) -> int:
+def _window_length(
+    axis: Axis, extent: tuple[int, int], window: dict[str, list[int]], number: int, reduction: int
+) -> int:
+    """`extent`: of the image on the reference grid."""
     step, origin, margin = (window[name][number] for name in ("step", "origin", "margin"))
-    start = (ceil_shift(edge, reduction) + axis.start) << reduction
+    start = (ceil_shift(extent[0], reduction) + axis.start) << reduction
     stop = start + (axis.length << reduction)
-    first = (start - margin - origin) // step
-    last = -(-(stop + margin - origin) // step)
-    return ceil_shift((last - first) * step, reduction)
+    first = (max(start - margin, extent[0]) - origin) // step
+    last = -(-(min(stop + margin, extent[1]) - origin) // step)
+    begin, end = max(first * step + origin, extent[0]), min(last * step + origin, extent[1])
+    return ceil_shift(end, reduction) - ceil_shift(begin, reduction)
 
 
 def _bands(description: SourceDescription) -> int:

@@ -66,11 +66,16 @@ class WindowStep:
         return {"step": list(self.step), "origin": list(self.origin), "margin": list(self.margin)}
 
 
+_REACH = 4
+"""Samples of the lowest resolution by which the code-blocks of a window reach beyond its region at most."""
+
+
 def window_step(index: PacketIndex) -> WindowStep | None:
     """For high throughput code-blocks; None where windows are not needed, or can't be had. Pure and cheap.
 
-    The lowest resolution has the largest code-blocks on the reference grid; each level's filters reach at most four
-    samples further (T.800 F.3), eight in all, counted in samples of the lowest.
+    The lowest resolution has the largest code-blocks on the reference grid. From level to level a region of the low
+    bands becomes half as long and up to (3 + 1) / 2 samples longer at each end (T.800 F.3), so that it ends less than
+    four samples of the lowest further out; its high bands, (3 + 1 + 4) / 2 samples longer, four at the most.
     """
     if not index.is_high_throughput:
         return None
@@ -86,7 +91,7 @@ def window_step(index: PacketIndex) -> WindowStep | None:
         exponents = (min(style.block_width_exponent, across), min(style.block_height_exponent, down))
         for axis, (exponent, step) in enumerate(zip(exponents, (component.dx, component.dy), strict=True)):
             steps[axis] = max(steps[axis], step << exponent + style.levels)
-            margins[axis] = max(margins[axis], 8 * step << style.levels)
+            margins[axis] = max(margins[axis], _REACH * step << style.levels)
     return WindowStep((steps[0], steps[1]), (0, 0), (margins[0], margins[1]))
 
 

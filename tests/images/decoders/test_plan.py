@@ -102,7 +102,10 @@ def test_a_window_counts_instead_of_the_level() -> None:
     assert inner.pixels == 4096 * 4096
     assert plan(source, scenes.request((8192, 5000, 512, 512), (512, 512))).pixels == 8192 * 4096
     assert plan(source, scenes.request((1024, 1024, 1024, 1024), (512, 512))).pixels == 2048 * 2048
-    assert plan(source, scenes.request((39_900, 29_900, 101, 101), (101, 101))).pixels == 4096 * 4096
+    corner = plan(source, scenes.request((0, 0, 512, 512), (512, 512)))
+    assert corner.pixels == 4096 * 4096
+    last = plan(source, scenes.request((39_900, 29_900, 101, 101), (101, 101)))
+    assert last.pixels == (40_001 - 9 * 4096) * (30_001 - 7 * 4096)
     assert plan(source, scenes.request((0, 0, 40_001, 30_001), (40_001, 30_001))).pixels == 40_001 * 30_001
     plain = replace(source, detail={"is_htj2k": True})
     assert plan(plain, scenes.request((1024, 1024, 512, 512), (512, 512))).pixels == 40_001 * 30_001
