@@ -73,7 +73,7 @@ _REACH = 4
 def window_step(index: PacketIndex) -> WindowStep | None:
     """For high throughput code-blocks; None where windows are not needed, or can't be had. Pure and cheap.
 
-    The lowest resolution has the largest code-blocks on the reference grid. From level to level a region of the low
+    From level to level a region of the low
     bands becomes half as long and up to (3 + 1) / 2 samples longer at each end (T.800 F.3), so that it ends less than
     four samples of the lowest further out; its high bands, (3 + 1 + 4) / 2 samples longer, four at the most.
     """
@@ -87,10 +87,8 @@ def window_step(index: PacketIndex) -> WindowStep | None:
     steps, margins = [0, 0], [0, 0]
     for number, component in enumerate(size.components):
         style = index.style_of(0).of(number)
-        across, down = style.precinct(0)
-        exponents = (min(style.block_width_exponent, across), min(style.block_height_exponent, down))
-        for axis, (exponent, step) in enumerate(zip(exponents, (component.dx, component.dy), strict=True)):
-            steps[axis] = max(steps[axis], step << exponent + style.levels)
+        for axis, step in enumerate((component.dx, component.dy)):
+            steps[axis] = max(steps[axis], step << style.largest_block(axis))
             margins[axis] = max(margins[axis], _REACH * step << style.levels)
     return WindowStep((steps[0], steps[1]), (0, 0), (margins[0], margins[1]))
 

@@ -106,6 +106,16 @@ class BlockStyle:
     def precinct(self, resolution: int) -> tuple[int, int]:
         return self.precincts[resolution] if self.precincts else (_LARGEST_PRECINCT, _LARGEST_PRECINCT)
 
+    def largest_block(self, axis: int) -> int:
+        """The exponent of the longest code-block on the component's full size; precincts narrow those of each
+        resolution for itself (T.800 B.7).
+        """
+        block = (self.block_width_exponent, self.block_height_exponent)[axis]
+        return max(
+            min(block, self.precinct(number)[axis] - min(number, 1)) + self.levels - max(number - 1, 0)
+            for number in range(self.levels + 1)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class CodingStyle:

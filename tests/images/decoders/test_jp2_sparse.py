@@ -1,6 +1,7 @@
 """Sparse codestreams against the ordinary decode of the whole file: not one sample may differ."""
 
 import json
+import random
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +22,7 @@ from images.iiif.geometry import Region
 from images.indexes.description import SourceDescription
 from images.indexes.jp2.assembly import assemble
 from images.indexes.jp2.block_plan import find_window, plan_window, window_step
+from images.indexes.jp2.precincts import band_spans
 from images.indexes.jp2.reads import DISK_GAP_BYTES, REMOTE_GAP_BYTES
 from images.indexes.jp2.sparse_plan import kept_bytes, plan_region
 from tests.conftest import CORPUS
@@ -279,6 +281,39 @@ def test_windows_are_no_larger_than_was_planned_with(name: str) -> None:
         found = find_sparse(index, made)
         if found is not None:
             assert found.sparse.width * found.sparse.height <= made.pixels
+
+
+@pytest.mark.parametrize("transform", [0, 1])
+def test_no_window_reaches_further_than_is_planned_with(transform: int) -> None:
+    """Every sample of every band that a region depends on, on the reference grid."""
+    index = indexed(variant(HIGH_THROUGHPUT[0])).index
+    assert index is not None
+    step = window_step(index)
+    assert step is not None
+    default = index.style.default
+    reach = step.margin[0] >> default.levels
+    chance = random.Random(7)
+    for _ in range(2_000):
+        depth = chance.randint(1, 7)
+        left, right = chance.randint(0, 999), chance.randint(20_000, 99_999)
+        start = chance.randint(left, right - 1)
+        stop = chance.randint(start + 1, right)
+        extents = [(-(-left >> number), -(-right >> number)) for number in range(depth, -1, -1)]
+        spans = band_spans(extents, (start, stop), replace(default, transform=transform), 1)
+        for number, (low, high) in enumerate(spans):
+            below = depth - max(number - 1, 0)
+            assert min(low[0], high[0]) << below >= start - (reach << depth)
+            assert max(low[1], high[1]) - 1 << below < stop + (reach << depth)
+
+
+def test_the_largest_code_block_need_not_be_of_the_lowest_resolution() -> None:
+    index = indexed(variant("lossy")).index
+    assert index is not None
+    style = index.style.default
+    block, levels = style.block_width_exponent, style.levels
+    narrow = replace(style, precincts=((3, 3), *((15, 15),) * levels))
+    assert narrow.largest_block(0) == replace(style, precincts=()).largest_block(0) == block + levels
+    assert replace(style, precincts=((3, 3),) * (levels + 1)).largest_block(0) == 3 + levels
 
 
 def test_what_needs_most_of_the_file_is_decoded_from_the_file() -> None:
