@@ -43,6 +43,8 @@ class Ours(Server):
         table = self._data / "images.csv"
         table.write_text("".join(["identifier,source\n", *(f"{name},{path}\n" for name, path in known if path)]))
         run([python, "manage.py", "ingest", "--wait", "--csv", table], cwd=ROOT, environment=environment)
+        # No worker runs here that would take up what ingest asks for.
+        run([python, "-m", "benchmarks.thumbnails_script"], cwd=ROOT, environment=environment)
         # What ingest made in advance, such as levels that are kept, is part of a cold start.
         cache = self._data / "cache"
         if cache.exists():

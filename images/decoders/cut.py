@@ -15,7 +15,7 @@ from PIL import JpegImagePlugin
 
 from images.decoders.errors import DamagedSourceError
 from images.decoders.options import EncodeOptions
-from images.decoders.pixels import Bytes, encode_pixels
+from images.decoders.pixels import Bytes, encode_pixels, repeat_ends
 from images.decoders.source import SourceData
 
 _MODES = {1: "L", 3: "RGB"}
@@ -25,7 +25,8 @@ def execute(job: Mapping[str, Any], source: SourceData, write: Callable[[bytes],
     """Do what `plan_cut` planned. Raises DamagedSourceError."""
     width, height = job["cut"]
     pixels = _decoded(source.read_at(0, source.length), job["stored"])
-    write(encode_pixels(pixels[:height, :width], EncodeOptions(**job["options"])))
+    shown = repeat_ends(pixels[:height, :width], job["answer"])
+    write(encode_pixels(shown, EncodeOptions(**job["options"])))
 
 
 def _decoded(jpeg: bytes, stored: list[int]) -> Bytes:

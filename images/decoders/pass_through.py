@@ -33,7 +33,8 @@ _DEFAULT_DOTS_PER_INCH = 72
 class PassThrough:
     """One stored piece that is the answer. `ranges`: the bytes of the source to read, `level`: its number, 0 is full.
 
-    `column` and `row` are those of the piece in its level, from 0.
+    `column` and `row` are those of the piece in its level, from 0. `answer`: in pixels. It is one longer than what is
+    shown where the level's length was rounded down: the last pixels are repeated, so the piece has to be decoded.
     """
 
     ranges: tuple[ByteRange, ...]
@@ -41,11 +42,12 @@ class PassThrough:
     column: int
     row: int
     frame: Frame
+    answer: Size
     jpeg_tables: bytes
 
 
 def find_pass_through(index: TiffIndex, description: SourceDescription, request: RenderRequest) -> PassThrough | None:
-    """The piece that holds exactly the pixels that would be decoded and encoded for the request, if there is one.
+    """The piece that holds all the pixels that would be decoded and encoded for the request, if there is one.
 
     Only sizes on the grid of a stored level come into question, so this agrees with `plan`, which then copies.
     """
@@ -125,15 +127,38 @@ def _find_piece(level: IndexedLevel, number: int, x: int, y: int, request: Rende
     column, off_x = divmod(x, level.piece_width)
     row, off_y = divmod(y, level.piece_height)
     shown = Size(min(level.piece_width, level.width - x), min(level.piece_height, level.height - y))
-    if off_x or off_y or shown != request.size:
+    if off_x or off_y or shown_of_tile(level, x, y, request.size) != shown:
         return None
     found = level.piece_range(column, row)
     if found is None or found.length > _MOST_BYTES:
         return None
     stored = Size(level.piece_width, level.piece_height) if level.is_tiled else shown
+    if shown != request.size and _needs_libvips(stored, request):
+        return None
     dots_per_inch = request.options.dots_per_inch or _DEFAULT_DOTS_PER_INCH
     frame = Frame(stored, shown, level.samples_per_pixel, level.photometric == _RGB, dots_per_inch)
-    return PassThrough((found,), number, column, row, frame, level.jpeg_tables)
+    return PassThrough((found,), number, column, row, frame, request.size, level.jpeg_tables)
+
+
+def shown_of_tile(level: IndexedLevel, x: int, y: int, size: Size) -> Size | None:
+    """What the piece at `x` and `y`, in pixels of the level, holds of an answer of `size` on the level's grid.
+
+    All of it, but for the last column or row where the level's length was rounded down: there the answer repeats the
+    last one (see `resample`). None where the answer has pixels of other pieces.
+    """
+    width = _shown_length(level.width - x, level.piece_width - x % level.piece_width, size.width)
+    height = _shown_length(level.height - y, level.piece_height - y % level.piece_height, size.height)
+    return Size(width, height) if width and height else None
+
+
+def _shown_length(to_level_end: int, to_piece_end: int, length: int) -> int:
+    """Along one axis; 0 where that is not all."""
+    shown = min(to_level_end, length)
+    return shown if 0 < shown <= to_piece_end and length - shown <= 1 else 0
+
+
+def _needs_libvips(stored: Size, request: RenderRequest) -> bool:
+    return request.options.jpeg_progressive or stored.area > _MOST_PIXELS_AT_ONCE
 
 
 def plan_cut(found: PassThrough, request: RenderRequest) -> dict[str, Any]:
@@ -143,12 +168,13 @@ def plan_cut(found: PassThrough, request: RenderRequest) -> dict[str, Any]:
     DecodeError.
     """
     stored, shown, options = found.frame.stored, found.frame.shown, request.options
-    if options.jpeg_progressive or stored.area > _MOST_PIXELS_AT_ONCE:
+    if _needs_libvips(stored, request):
         return {"kind": "render", "plan": _plan_cut(found, request).to_json()}
     return {
         "kind": "cut",
         "stored": [stored.width, stored.height, found.frame.components],
         "cut": [shown.width, shown.height],
+        "answer": [found.answer.width, found.answer.height],
         "options": {"jpeg_quality": options.jpeg_quality, "dots_per_inch": options.dots_per_inch},
     }
 

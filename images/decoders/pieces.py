@@ -9,7 +9,7 @@ import numpy as np
 
 from images.decoders.errors import DamagedSourceError
 from images.decoders.options import EncodeOptions
-from images.decoders.pixels import Bytes, encode_pixels
+from images.decoders.pixels import Bytes, encode_pixels, repeat_ends
 from images.decoders.source import SourceData
 
 
@@ -17,7 +17,7 @@ def execute(job: Mapping[str, Any], source: SourceData, write: Callable[[bytes],
     """Do what `pieces_job` planned. Raises DamagedSourceError."""
     x, y, width, height = job["cut"]
     pixels = _joined(job, source)[y : y + height, x : x + width]
-    write(encode_pixels(pixels, EncodeOptions(**job["options"])))
+    write(encode_pixels(repeat_ends(pixels, job["answer"]), EncodeOptions(**job["options"])))
 
 
 def _joined(job: Mapping[str, Any], source: SourceData) -> Bytes:

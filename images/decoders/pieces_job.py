@@ -7,7 +7,7 @@ tile, not even a plan is needed.
 
 from typing import Any
 
-from images.decoders.pass_through import find_level
+from images.decoders.pass_through import find_level, shown_of_tile
 from images.decoders.plan import DecodePlan
 from images.decoders.render import RenderRequest
 from images.decoders.tiff_pieces import StoredPieces
@@ -42,12 +42,18 @@ def find_pieces_job(found: StoredPieces, planned: DecodePlan, *, is_file: bool =
         return None
     if found.columns * found.rows * _unpacked_bytes(level) > _MOST_BYTES:
         return None
+    request = planned.request
     return {
-        **_facts(level, found.coding, planned.request),
+        **_facts(level, found.coding, request),
         "last_rows": _last_rows(found),
         "columns": found.columns,
         "places": found.file_places if is_file else found.places,
-        "cut": _cut(planned.request, planned.horizontal.start - found.x, planned.vertical.start - found.y),
+        "cut": [
+            planned.horizontal.start - found.x,
+            planned.vertical.start - found.y,
+            request.size.width,
+            request.size.height,
+        ],
     }
 
 
@@ -61,14 +67,8 @@ def find_tile_job(index: TiffIndex, description: SourceDescription, request: Ren
     x, y = request.region.x // step, request.region.y // step
     column, off_x = divmod(x, level.piece_width)
     row, off_y = divmod(y, level.piece_height)
-    # Where a level's length was rounded down, the answer is a pixel longer: that one lies in the tile's padding.
-    has_all = x + request.size.width <= level.width and y + request.size.height <= level.height
-    is_one = off_x + request.size.width <= level.piece_width and off_y + request.size.height <= level.piece_height
-    if (
-        not (level.is_tiled and has_all and is_one)
-        or level.coding is None
-        or not _is_plain(level, level.coding, request)
-    ):
+    shown = shown_of_tile(level, x, y, request.size)
+    if not level.is_tiled or shown is None or level.coding is None or not _is_plain(level, level.coding, request):
         return None
     piece = level.piece_range(column, row)
     if piece is None or _unpacked_bytes(level) > _MOST_TILE_BYTES or piece.length > _MOST_TILE_BYTES:
@@ -78,7 +78,7 @@ def find_tile_job(index: TiffIndex, description: SourceDescription, request: Ren
         "last_rows": level.piece_height,
         "columns": 1,
         "places": ((piece.start, piece.length),),
-        "cut": _cut(request, off_x, off_y),
+        "cut": [off_x, off_y, shown.width, shown.height],
     }
 
 
@@ -88,13 +88,10 @@ def _facts(level: IndexedLevel, coding: Coding, request: RenderRequest) -> dict[
         "kind": "pieces",
         "is_deflated": level.compression in DEFLATE,
         "has_differences": level.compression in DEFLATE and coding.integers(tags.PREDICTOR) == (HORIZONTAL,),
+        "answer": [request.size.width, request.size.height],
         "piece": [level.piece_width, level.piece_height, _SAMPLES[level.photometric]],
         "options": {"jpeg_quality": options.jpeg_quality, "dots_per_inch": options.dots_per_inch},
     }
-
-
-def _cut(request: RenderRequest, x: int, y: int) -> list[int]:
-    return [x, y, request.size.width, request.size.height]
 
 
 def _unpacked_bytes(level: IndexedLevel) -> int:

@@ -5,7 +5,7 @@ transform with the tables of the JPEG standard, so which of them encoded a tile 
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,15 @@ def are_plain(raster: pyvips.Image, request: RenderRequest) -> bool:
         and raster.bands in {1, 3}
         and not (request.options.icc == "keep" and raster.get_typeof(_PROFILE))
     )
+
+
+def repeat_ends(pixels: Bytes, answer: Sequence[int]) -> Bytes:
+    """Rows × columns × samples, lengthened to `answer` (width, height) by their last column and row."""
+    width, height = answer
+    rows, columns, _samples = pixels.shape
+    if (columns, rows) == (width, height):
+        return pixels
+    return np.pad(pixels, ((0, height - rows), (0, width - columns), (0, 0)), mode="edge")
 
 
 def encode_pixels(pixels: Bytes, options: EncodeOptions) -> bytes:

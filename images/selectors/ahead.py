@@ -1,9 +1,12 @@
-"""What the first visitor of a process would wait for: the lengths of the longest lists."""
+"""What the first visitors of a process would wait for: lengths of the longest lists, questions not yet in SQL."""
 
 from images.selectors.activities import count_activities
+from images.selectors.asking import ask
 from images.selectors.counting import later
 from images.selectors.gallery import count_gallery
+from images.selectors.indexes import ask_for_no_index
 from images.selectors.presentation import count_shown_ahead
+from images.selectors.record import ask_for_no_record
 
 
 def count_ahead() -> None:
@@ -11,7 +14,17 @@ def count_ahead() -> None:
     later(_count, _count)
 
 
+def prepare_questions() -> None:
+    """In the background: those that tiles hang on. Putting them into SQL the first time takes 20 ms."""
+    later(_prepare, _prepare)
+
+
 def _count() -> None:
     count_gallery()
     count_shown_ahead()
     count_activities(1)
+
+
+def _prepare() -> None:
+    ask(ask_for_no_record)
+    ask(ask_for_no_index)

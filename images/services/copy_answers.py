@@ -138,7 +138,7 @@ def find_copied_piece(copy: ServedImage, resolved: ResolvedRequest, request: Ren
     level = index.tiles.levels[place.level]
     dots_per_inch = request.options.dots_per_inch or _DEFAULT_DOTS_PER_INCH
     frame = Frame(place.shown, place.shown, level.samples_per_pixel, dots_per_inch=dots_per_inch)
-    return PassThrough((wanted,), place.level, place.column, place.row, frame, level.jpeg_tables)
+    return PassThrough((wanted,), place.level, place.column, place.row, frame, place.shown, level.jpeg_tables)
 
 
 def copy_give_up(copy: ServedImage, error: Exception) -> bool:

@@ -89,7 +89,7 @@ def _decoding(served: ServedImage, plan: DecodePlan) -> Lines:
 def _stored(stored: PassThrough) -> str:
     """A tile that is sent as it is, unless it turns out when it is read that it can't be."""
     ranges = ", ".join(f"{grouped(one.start)}-{grouped(one.stop)} ({grouped(one.length)} B)" for one in stored.ranges)
-    is_whole = stored.frame.stored == stored.frame.shown
+    is_whole = stored.frame.stored == stored.frame.shown == stored.answer
     place = {"level": stored.level, "column": stored.column, "row": stored.row, "ranges": ranges}
     text = (
         _("level %(level)s, column %(column)s, row %(row)s: bytes %(ranges)s; nothing is decoded")

@@ -61,7 +61,7 @@ def image_splice(served: ServedImage, found: PassThrough) -> Derivative | None:
 
     Raises SourceError.
     """
-    body = _spliced(served, found, found.frame)
+    body = _spliced(served, found, found.frame) if found.answer == found.frame.shown else None
     if body is None:
         return None
     return Derivative(OutputFormat.JPG.media_type, len(body), iter((body,)), "pass_through")

@@ -1,4 +1,4 @@
-"""Thumbnails made ahead: what the gallery, the admin and manifests ask for first."""
+"""Thumbnails made ahead: what the gallery, the admin, manifests and viewers ask for first."""
 
 import logging
 
@@ -6,6 +6,7 @@ from images.decoders.errors import DecodeError
 from images.iiif.errors import IIIFError
 from images.iiif.geometry import Size
 from images.iiif.request import ResolvedRequest, parse_image_request, resolve
+from images.iiif.tiles import level_sizes, tile_set
 from images.iiif.version import ApiVersion
 from images.models import Image
 from images.selectors.images import ImageNotFoundError, ImageNotReadyError, ServedImage, get_served_image
@@ -20,41 +21,47 @@ _LISTED_PIXELS = 400
 
 
 def image_make_thumbnails(pk: int) -> int:
-    """Put the small levels and the thumbnails of an image into the derivative cache.
+    """Put the small levels and the thumbnails of an image, and what viewers begin with, into the derivative cache.
 
-    The source is decoded once for all thumbnails, and once for each small level that is kept. Returns how many
-    thumbnails could be made; failures are logged.
+    The source is decoded once for all of these, and once for each small level that is kept. Returns how many sizes
+    could be made; failures are logged.
     """
     identifier = Image.objects.values_list("identifier", flat=True).filter(pk=pk).first()
     if identifier is None:
         return 0
     _keep_levels(identifier)
     made: set[Size] = set()
-    for box in _boxes(identifier):
+    for size in _wanted(identifier):
         try:
             served = get_served_image(identifier)
-            if box > _LISTED_PIXELS and box >= max(served.full.width, served.full.height):
-                continue
-            resolved = _thumbnail(served, box)
+            resolved = _whole(served, size)
             if resolved.size not in made:
                 image_render(served, resolved).close()
                 made.add(resolved.size)
         except (ImageNotFoundError, ImageNotReadyError, IIIFError, SourceError, DecodeError) as error:
-            logger.warning("No thumbnail of %d pixels of %s: %s", box, identifier, error)
+            logger.warning("No thumbnail %s of %s: %s", size, identifier, error)
     return len(made)
 
 
-def _boxes(identifier: str) -> tuple[int, ...]:
-    """Of the image's profile; none where there is nothing to make them of."""
+def _wanted(identifier: str) -> list[str]:
+    """Size parameters: those of the image's profile, and the level that one tile holds, which viewers ask for first.
+
+    None where there is nothing to make them of, or no thumbnails are wanted.
+    """
     try:
-        return get_served_image(identifier).profile.thumbnail_boxes
+        served = get_served_image(identifier)
     except (ImageNotFoundError, ImageNotReadyError) as error:
         logger.warning("No thumbnails of %s: %s", identifier, error)
-        return ()
+        return []
+    longest = max(served.full.width, served.full.height)
+    boxes = [box for box in served.profile.thumbnail_boxes if box <= _LISTED_PIXELS or box < longest]
+    factors = tile_set(served.full, served.tile, served.limits).scale_factors
+    first = level_sizes(served.full, factors, served.limits)[:1] if boxes and len(factors) > 1 else ()
+    return [*(f"!{box},{box}" for box in boxes), *(f"{size.width},{size.height}" for size in first)]
 
 
-def _thumbnail(served: ServedImage, box: int) -> ResolvedRequest:
-    request = parse_image_request("full", f"!{box},{box}", "0", "default.jpg", ApiVersion.V3)
+def _whole(served: ServedImage, size: str) -> ResolvedRequest:
+    request = parse_image_request("full", size, "0", "default.jpg", ApiVersion.V3)
     return resolve(request, served.full, served.capabilities, is_grayscale=served.description.is_grayscale)
 
 

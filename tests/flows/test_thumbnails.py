@@ -245,6 +245,17 @@ def test_info_json_lists_thumbnails_beside_the_levels(client: Client, ingest: In
     assert {"width": 150, "height": 113} in after.json()["sizes"]
 
 
+def test_what_viewers_begin_with_is_kept(client: Client, ingest: Ingest, opened: Counter[str], settings: Any) -> None:
+    settings.IIIF_TILE_SIZE = 256
+    ingest(jpeg_bytes(textured(1601, 1200)), "a.jpg")
+    opened.clear()
+    for first in ("full/201,150", "full/201,"):
+        client.get(f"/iiif/3/picture/{first}/0/default.jpg").getvalue()
+    assert not opened
+    client.get("/iiif/3/picture/full/202,150/0/default.jpg").getvalue()
+    assert opened["render"] == 1
+
+
 def test_nothing_is_kept_where_thumbnails_are_switched_off(
     client: Client, ingest: Ingest, opened: Counter[str], settings: Any
 ) -> None:
@@ -269,7 +280,7 @@ def test_a_profile_has_sizes_of_its_own(
         image.collection = Collection.objects.create(name="posters", profile=profile)
     image.save()
     get_derivative_cache().discard_image(image.uuid.hex)
-    assert image_make_thumbnails(image.pk) == 2
+    assert image_make_thumbnails(image.pk) == 3  # and what viewers begin with
     document = client.get("/iiif/3/picture/info.json")
     sizes = {(size["width"], size["height"]) for size in document.json()["sizes"]}
     assert {(90, 68), (300, 225)} <= sizes

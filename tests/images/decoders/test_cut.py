@@ -5,12 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import pyvips
 from PIL import Image as PillowImage
 
 from images.decoders import pass_through
 from images.decoders.errors import DamagedSourceError
 from images.decoders.jobs import perform
 from images.decoders.pass_through import PassThrough, find_pass_through, plan_cut
+from images.decoders.plan import plan
 from images.decoders.render import RenderRequest
 from images.decoders.source import SourceData
 from images.indexes.errors import IndexingError
@@ -71,6 +73,34 @@ def test_the_bytes_are_those_of_the_ordinary_decode(
         assert answer == decoded_by_libvips((stored, request, piece), monkeypatch)
         with PillowImage.open(io.BytesIO(answer)) as image:
             assert image.size == (stored.frame.shown.width, stored.frame.shown.height)
+
+
+@pytest.mark.parametrize("kind", ["rgb", "gray"])
+@pytest.mark.parametrize("quality", [75, 95])
+def test_a_level_that_was_rounded_down_repeats_its_last_pixels(kind: str, quality: int) -> None:
+    picture = pyvips.Image.new_from_array(PICTURE).copy(interpretation="srgb").crop(0, 0, 1149, 901)
+    picture = picture.colourspace("b-w") if kind == "gray" else picture
+    data = picture.tiffsave_buffer(
+        compression="jpeg", Q=quality, tile=True, tile_width=128, tile_height=128, pyramid=True
+    )
+    description, index = index_tiff(data)
+    ends = set()
+    for request in grid(description, index):
+        stored = find_pass_through(index, description, request)
+        assert stored is not None, request
+        if stored.answer == stored.frame.shown:
+            continue
+        (place,) = stored.ranges
+        whole = replace(stored.frame, shown=stored.frame.stored)
+        answer = done(plan_cut(stored, request), splice(stored.jpeg_tables, data[place.start : place.stop], whole))
+        assert answer == done({"kind": "render", "plan": plan(description, request).to_json()}, data), request
+        with PillowImage.open(io.BytesIO(answer)) as image:
+            assert image.size == (request.size.width, request.size.height)
+        longer = (request.size.width - stored.frame.shown.width, request.size.height - stored.frame.shown.height)
+        ends.add(longer)
+        progressive = replace(request, options=replace(request.options, jpeg_progressive=True))
+        assert find_pass_through(index, description, progressive) is None
+    assert ends == {(0, 1), (1, 0), (1, 1)}
 
 
 def test_a_density_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
