@@ -70,7 +70,7 @@ def _decoded(known: KnownRequest, demand: Demand, made: set[GridTile]) -> KnownR
     seen = demand.note(order.subject, order.grid, order.tile)
     if order.tile in made:
         return None
-    tiles = choose(order.grid, order.tile, seen, frozenset(made))
+    tiles = choose(order.grid, order.tile, seen, made.__contains__)
     made.update(tiles)
     if len(tiles) == 1:
         return known

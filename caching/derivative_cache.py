@@ -31,6 +31,7 @@ from caching.tiers import FarTiers, reading
 logger = logging.getLogger(__name__)
 
 _AT_ONCE_SECONDS = 0.01
+_TILE_BYTES = 64 * 1024
 _FOLLOWED = 10_000
 """Discards of others that wait for this node's disk: as many images as a bulk action changes in minutes."""
 
@@ -78,12 +79,13 @@ class DerivativeCache:
             request_sweep=self._trigger.request,
             note_new=self._spread,
         )
+        self._demand = demand or SecondDemand(0)
         self._maker = Maker(
             self._look_up,
             self._keeper,
             self._far,
             flights or SingleFlight(),
-            demand or SecondDemand(0),
+            self._demand,
             self.stats,
             wait_seconds=wait_seconds,
             clock=clock,
@@ -154,6 +156,26 @@ class DerivativeCache:
         if not is_kept:
             self._far.keep(key, reading(content_type, body))
         return is_kept
+
+    @property
+    def has_memory(self) -> bool:
+        """Whether tiles can be kept in memory alone."""
+        return self.keeps and self._memory.takes(_TILE_BYTES)
+
+    def remembers(self, key: DerivativeKey) -> bool:
+        """Whether the derivative is in memory; not counted."""
+        return self._memory.find(key) is not None
+
+    def remember(self, key: DerivativeKey, content_type: str, body: bytes) -> bool:
+        """Keep in memory alone what was made quickly and without being asked for; whether there was room.
+
+        Where it has to be made again, that counts as its second demand.
+        """
+        is_taken = bool(body) and self._memory.takes(len(body))
+        if is_taken:
+            self._memory.put(key, content_type, body)
+            self._demand.is_second_here(key)
+        return is_taken
 
     @contextmanager
     def working_alone(self, digest: str, patience_seconds: float) -> Iterator[bool]:

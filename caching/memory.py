@@ -1,9 +1,10 @@
 """What was read lately, in the memory of this process: a hit costs no system call.
 
-Entries come here when they are read from the backend, verified, so only what is asked for a second time takes room.
-They leave when the room is needed or when they are old: then the backend is asked again, which so learns that they are
-still in use. What another process purges is forgotten here at that age too. Until then it is only memory that is not
-freed yet: keys name versions, so nothing in here is ever the wrong answer.
+Entries come here when they are read from the backend, verified, so only what is asked for a second time takes room; or
+when they were made with another one so quickly that they are kept nowhere else. They leave when the room is needed or
+when they are old: then the backend is asked again, which so learns that they are still in use. What another process
+purges is forgotten here at that age too. Until then it is only memory that is not freed yet: keys name versions, so
+nothing in here is ever the wrong answer.
 """
 
 import threading

@@ -64,6 +64,8 @@ def perform(job: Mapping[str, Any], source: SourceData, write: Callable[[bytes],
             cut.execute(job, source, write)
         case "pieces":
             pieces.execute(job, source, write)
+        case "cuts":
+            cut.execute_several(job, source, write)
         case "tiles":
             tiles.execute(DecodePlan.from_json(job["plan"]), cuts_from_json(job["cuts"]), source, write)
         case "service_copy":

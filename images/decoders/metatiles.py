@@ -6,7 +6,7 @@ neighbours will be asked for is decoded together with them. What will be asked f
 a viewer asks for tiles that lie side by side, and for those below a tile when it comes closer.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from images.iiif.geometry import Region, Size
@@ -77,15 +77,42 @@ class Grid:
         Without those that are taken for tiles of a smaller scale factor when they are asked for: the last few pixels of
         an image.
         """
+        columns, rows = self._block(tile)
+        inside = (GridTile(tile.step, column, row) for row in rows for column in columns)
+        return tuple(each for each in inside if self.find(*self.extent([each])) == each)
+
+    def are_together(self, one: GridTile, other: GridTile) -> bool:
+        """Whether both belong to one metatile."""
+        return (
+            one.step == other.step
+            and one.column // self.across == other.column // self.across
+            and one.row // self.across == other.row // self.across
+        )
+
+    def _block(self, tile: GridTile) -> tuple[range, range]:
+        """Columns and rows of the metatile, as far as the image reaches."""
         left, top = tile.column - tile.column % self.across, tile.row - tile.row % self.across
         columns = -(-self.full.width // (self.tile.width * tile.step))
         rows = -(-self.full.height // (self.tile.height * tile.step))
-        inside = (
-            GridTile(tile.step, column, row)
-            for row in range(top, min(top + self.across, rows))
-            for column in range(left, min(left + self.across, columns))
+        return range(left, min(left + self.across, columns)), range(top, min(top + self.across, rows))
+
+
+@dataclass(frozen=True, slots=True)
+class EndGrid(Grid):
+    """Of the tiles of a metatile only those that the image's right or lower end cuts: the others need no decoder."""
+
+    def metatile(self, tile: GridTile) -> tuple[GridTile, ...]:
+        """The last column and the last row where they are cut; as for all tiles, without the last few pixels."""
+        columns, rows = self._block(tile)
+        width, height = self.tile.width * tile.step, self.tile.height * tile.step
+        last_column, last_row = self.full.width // width, self.full.height // height  # of what is cut
+        ends = dict.fromkeys(
+            [
+                *(GridTile(tile.step, last_column, row) for row in rows if last_column in columns),
+                *(GridTile(tile.step, column, last_row) for column in columns if last_row in rows),
+            ]
         )
-        return tuple(each for each in inside if self.find(*self.extent([each])) == each)
+        return tuple(each for each in ends if self.find(*self.extent([each])) == each)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,29 +134,31 @@ def is_on_screen(grid: Grid, tile: GridTile, middle: GridTile) -> bool:
     )
 
 
-def choose(grid: Grid, asked: GridTile, seen: Seen, taken: frozenset[GridTile] = frozenset()) -> tuple[GridTile, ...]:
+def choose(
+    grid: Grid, asked: GridTile, seen: Seen, is_taken: Callable[[GridTile], bool] = lambda _tile: False
+) -> tuple[GridTile, ...]:
     """The tiles to decode together for `asked`, which comes first.
 
-    `taken` are kept, or being made. Without a sign that neighbours will be asked for, the tile alone.
+    `is_taken`: it is kept, or being made. Without a sign that neighbours will be asked for, the tile alone.
     """
-    metatile = grid.metatile(asked)
-    if len(metatile) == 1 or not _is_viewed(asked, metatile, seen.recent):
+    if not _is_viewed(grid, asked, seen.recent):
         return (asked,)
     wanted = (
-        tile for tile in metatile if tile != asked and tile not in taken and is_on_screen(grid, tile, seen.middle)
+        tile
+        for tile in grid.metatile(asked)
+        if tile != asked and is_on_screen(grid, tile, seen.middle) and not is_taken(tile)
     )
     return (asked, *wanted)
 
 
-def _is_viewed(asked: GridTile, metatile: tuple[GridTile, ...], recent: tuple[GridTile, ...]) -> bool:
+def _is_viewed(grid: Grid, asked: GridTile, recent: tuple[GridTile, ...]) -> bool:
     """Another tile of the same metatile was asked for, or two neighbours, or the tile above and a neighbour of that."""
-    together = frozenset(metatile)
-    above = asked.parent()
     known = frozenset(recent) - {asked}
-    if known & together:
+    if any(grid.are_together(asked, tile) for tile in known):
         return True
     if sum(tile.is_beside(asked) for tile in known) >= _NEIGHBOURS:
         return True
+    above = asked.parent()
     return above in known and (
         _is_whole(above, known) or any(tile != above and tile.is_beside(above) for tile in known)
     )

@@ -1,10 +1,10 @@
-"""The job that makes many tiles, and its answer, as the server sees them: no library of the decoders is loaded here.
+"""The jobs that make many tiles, and their answer, as the server sees them: no library of the decoders is loaded here.
 
 The answer is a sequence of records: number and length as two unsigned integers of four bytes, then the encoded tile.
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from images.decoders.errors import DecoderDiedError
@@ -24,6 +24,11 @@ def tiles_job(plan: DecodePlan, cuts: Sequence[Region]) -> dict[str, Any]:
         "plan": plan.to_json(),
         "cuts": [[cut.x, cut.y, cut.width, cut.height] for cut in cuts],
     }
+
+
+def cuts_job(jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The job that does several of `pass_through.plan_cut`, each with the `place` of its tile in the source."""
+    return {"kind": "cuts", "jobs": [dict(job) for job in jobs]}
 
 
 def cuts_from_json(data: Iterable[Sequence[int]]) -> list[Region]:

@@ -31,7 +31,8 @@ class Order:
 
     `subject`: the image and its grid, to tell what else was asked for lately. `key_of` names a tile in the cache,
     `make_alone` decodes only the one, `make` gives number and bytes of each of several as they are made, the first one
-    first; it ends the decoder when its context is left.
+    first; it ends the decoder when its context is left. `is_quick`: tiles are made about as fast as they are written,
+    so that those that nobody waits for stay in memory, and other processes are not asked whether they have them.
     """
 
     subject: str
@@ -41,6 +42,7 @@ class Order:
     key_of: Callable[[GridTile], DerivativeKey]
     make_alone: Callable[[], bytes]
     make: Callable[[Sequence[GridTile]], AbstractContextManager[Iterator[tuple[int, bytes]]]]
+    is_quick: bool = False
 
 
 class _Promise:
@@ -103,10 +105,12 @@ class Workshop:
 
     def _claim(self, order: Order, seen: Seen, errand: Errand) -> dict[GridTile, _Promise]:
         """Promise every tile that will be made. Called with the lock held."""
-        taken = frozenset(
-            tile for tile in order.grid.metatile(order.tile) if order.key_of(tile).digest in self._promises
-        )
-        claimed = {tile: _Promise(errand) for tile in choose(order.grid, order.tile, seen, taken)}
+        made_lately = frozenset(seen.recent) if order.is_quick else frozenset()
+
+        def is_taken(tile: GridTile) -> bool:
+            return tile in made_lately or order.key_of(tile).digest in self._promises
+
+        claimed = {tile: _Promise(errand) for tile in choose(order.grid, order.tile, seen, is_taken)}
         for tile, promise in claimed.items():
             self._promises[order.key_of(tile).digest] = promise
         return claimed
@@ -135,13 +139,11 @@ class Workshop:
         """Decode the tiles together; a thread goes on with the rest when the first is there."""
         with ExitStack() as held:
             held.callback(self._release, order, claimed)
-            first = order.grid.metatile(order.tile)[0]
-            alone = self._cache.working_alone(_metatile_digest(order.key_of(first)), _PATIENCE_SECONDS)
-            look = self._cache.find_anywhere if held.enter_context(alone) else self._cache.find
-            found = look(order.key_of(order.tile))
-            if found is not None:  # another process was faster
-                return b"".join(found.chunks)
-            others = [tile for tile in claimed if tile != order.tile and not self._cache.is_kept(order.key_of(tile))]
+            found = None if order.is_quick else self._made_elsewhere(order, held)
+            if found is not None:
+                return found
+            has = self._cache.remembers if order.is_quick else self._cache.is_kept
+            others = [tile for tile in claimed if tile != order.tile and not has(order.key_of(tile))]
             tiles = [order.tile, *others]
             begun = self._begin(order, tiles, held) if others else None
             if begun is not None:
@@ -150,6 +152,14 @@ class Workshop:
                 self._go_on(order, tiles, claimed, made, held.pop_all())
                 return body
         return self._alone(order)
+
+    def _made_elsewhere(self, order: Order, held: ExitStack) -> bytes | None:
+        """The tile where another process was faster; else no other makes tiles of this metatile while `held`."""
+        first = order.grid.metatile(order.tile)[0]
+        alone = self._cache.working_alone(_metatile_digest(order.key_of(first)), _PATIENCE_SECONDS)
+        look = self._cache.find_anywhere if held.enter_context(alone) else self._cache.find
+        found = look(order.key_of(order.tile))
+        return None if found is None else b"".join(found.chunks)
 
     def _go_on(
         self,
@@ -201,7 +211,8 @@ class Workshop:
     def _hand_over(self, order: Order, tile: GridTile, promise: _Promise, body: bytes) -> None:
         key = order.key_of(tile)
         if not promise.is_wanted:  # else whoever wants it keeps it
-            self._cache.keep(key, order.media_type, body)
+            keep = self._cache.remember if order.is_quick else self._cache.keep
+            keep(key, order.media_type, body)
         with self._lock:
             self._promises.pop(key.digest, None)
         self._tally.count("ahead", int(not promise.is_wanted))

@@ -3,33 +3,28 @@
 import logging
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import DatabaseError
-from django.db.models import F
-
 from caching.derivatives import Derivative
-from images.conf import conf
 from images.decoders.errors import DamagedSourceError, DecodeError, DecoderDiedError, UnsupportedSourceError
 from images.decoders.pass_through import PassThrough
 from images.decoders.pieces_job import find_pieces_job
 from images.decoders.plan import DecodePlan
-from images.decoders.records import read_tiles, tiles_job
+from images.decoders.records import cuts_job, read_tiles, tiles_job
 from images.decoders.runner import Rendered
 from images.decoders.source import SourceData
 from images.decoders.tiff_pieces import StoredPieces, joined, plan_pieces, write_pieces
 from images.iiif.geometry import Region
-from images.models import Image, ImageState
 from images.queue import enqueue_aside
-from images.selectors.images import ServedImage, forget_served_image
+from images.selectors.images import ServedImage
 from images.services import levels
 from images.services.copy_answers import copy_give_up
 from images.services.decoding import get_runner
 from images.services.indexing import decoder_input, find_stored_pieces
-from images.services.splicing import find_whole_piece, image_splice
+from images.services.splicing import find_whole_pieces, image_splice
+from images.services.suspects import count_deaths, is_suspect
 from images.services.thumbnail_bases import find_base
 from images.sources.errors import SourceChangedError, SourceError, SourceNotFoundError
 from images.sources.kept import keep_source
@@ -56,7 +51,7 @@ def find_cut(served: ServedImage, stored: PassThrough, job: Mapping[str, Any]) -
     None where it has to be decoded from the source. Raises SourceError and DecodeError.
     """
     with _refreshing_what_changed(served):
-        piece = find_whole_piece(served, stored)
+        (piece,) = find_whole_pieces(served, [stored])
     if piece is None:
         return None
     try:
@@ -64,7 +59,7 @@ def find_cut(served: ServedImage, stored: PassThrough, job: Mapping[str, Any]) -
     except DamagedSourceError:
         return None
     except DecoderDiedError:
-        _count_deaths(served)
+        count_deaths(served)
         raise
 
 
@@ -86,7 +81,7 @@ def find_plain_tile(served: ServedImage, job: Mapping[str, Any]) -> bytes | None
             raise
         return None
     except DecoderDiedError:
-        _count_deaths(served)
+        count_deaths(served)
         raise
     return body
 
@@ -124,7 +119,7 @@ def produce(served: ServedImage, planned: DecodePlan) -> Iterator[bytes]:
         if served.copy_fingerprint:
             copy_give_up(served, error)
         elif isinstance(error, DecoderDiedError):
-            _count_deaths(served)
+            count_deaths(served)
         raise
 
 
@@ -184,7 +179,33 @@ def produce_tiles(
             yield _verified(read_tiles(rendered.chunks), reader)
     except DecoderDiedError:
         if not served.copy_fingerprint:
-            _count_deaths(served)
+            count_deaths(served)
+        raise
+
+
+@contextmanager
+def produce_cuts(
+    served: ServedImage, wanted: Sequence[tuple[PassThrough, Mapping[str, Any]]]
+) -> Iterator[Iterator[tuple[int, bytes]]]:
+    """Several of what `find_cut` gives, in one job: number and bytes of each as they are made, the first one first.
+
+    Raises SourceError and DecodeError.
+    """
+    with _refreshing_what_changed(served):
+        pieces = find_whole_pieces(served, [stored for stored, _ in wanted])
+    if pieces[0] is None:
+        raise DamagedSourceError("A tile of the file cannot be decoded alone.")
+    numbers, jobs, data = [], [], bytearray()
+    for number, (piece, (_, job)) in enumerate(zip(pieces, wanted, strict=True)):
+        if piece is not None:
+            numbers.append(number)
+            jobs.append({**job, "place": [len(data), len(piece)]})
+            data += piece
+    try:
+        with _run(served, cuts_job(jobs), SourceData(data=bytes(data)), returns_early=True) as rendered:
+            yield ((numbers[number], body) for number, body in read_tiles(rendered.chunks))
+    except DecoderDiedError:
+        count_deaths(served)
         raise
 
 
@@ -218,50 +239,5 @@ def _refresh_soon(served: ServedImage) -> None:
 
 def _run(served: ServedImage, job: Mapping[str, Any], data: SourceData, *, returns_early: bool = False) -> Rendered:
     """Raises DecodeError. What has ended decoders before is tried once only, so that it ends no more than it must."""
-    once = {"once": True} if _suspects.has(served) else {}
+    once = {"once": True} if is_suspect(served) else {}
     return get_runner().run({**job, **once}, data, returns_early=returns_early)
-
-
-def _count_deaths(served: ServedImage) -> None:
-    """A source that keeps killing decoders is taken out of service until someone asks for it to be read again."""
-    deaths = 1 if _suspects.has(served) else 2  # the pool asks twice
-    _suspects.add(served)
-    try:
-        _note_deaths(served, deaths)
-    except DatabaseError as error:
-        logger.warning("The end of a decoder by image %s could not be counted: %s", served.identifier, error)
-
-
-def _note_deaths(served: ServedImage, deaths: int) -> None:
-    images = Image.objects.filter(pk=served.pk, version=served.version)
-    images.update(decoder_deaths=F("decoder_deaths") + deaths)
-    quarantined = images.filter(decoder_deaths__gte=conf.quarantine_deaths).update(
-        state=ImageState.FAILED,
-        error_code="quarantined",
-        quarantined_etag=served.etag,
-        error_detail="Decoding this image kept ending its decoder; it is out of service until it is read again.",
-    )
-    if quarantined:
-        logger.error("Image %s is quarantined after %d decoder deaths", served.identifier, conf.quarantine_deaths)
-        forget_served_image(served.identifier)
-
-
-class _Suspects:
-    """Versions of images that have ended decoders, as this process knows them; the newest thousand."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[str, int], None] = OrderedDict()
-
-    def has(self, served: ServedImage) -> bool:
-        return (served.uuid, served.version) in self._known
-
-    def add(self, served: ServedImage) -> None:
-        with self._lock:
-            self._known[served.uuid, served.version] = None
-            if len(self._known) > _SUSPECTS:
-                self._known.popitem(last=False)
-
-
-_SUSPECTS = 1000
-_suspects = _Suspects()

@@ -17,15 +17,15 @@ from images.services.copy_answers import answering, copy_give_up
 from images.services.foreseen import is_foreseen
 from images.services.orders import find_order, get_workshop
 from images.services.planning import (
-    cut_job,
     derivative_key,
     find_pass_through,
     find_plain_job,
     is_thumbnail,
     render_plan,
 )
-from images.services.producing import find_cut, find_plain_tile, image_render_stored, produce
+from images.services.producing import find_plain_tile, image_render_stored, produce
 from images.services.quick import is_quick, is_quick_cut, is_quick_tile
+from images.services.quick_orders import make_cut
 from images.sources.errors import SourceError
 
 _TILE_AREA = 1_048_576
@@ -59,9 +59,10 @@ def _render(served: ServedImage, resolved: ResolvedRequest) -> Derivative:
         return spliced
     if stored is not None and served.copy_fingerprint:
         raise DamagedSourceError("A tile of the service copy is damaged.")
+    key = derivative_key(served, resolved)
     return get_derivative_cache().get_or_create(
-        derivative_key(served, resolved),
-        lambda: _production(served, resolved, stored),
+        key,
+        lambda: _production(served, resolved, key, stored),
         stream=_streams(served, resolved),
         is_foreseen=lambda: is_foreseen(served, resolved),
     )
@@ -82,7 +83,7 @@ def image_make_tile(
         return None
     return get_derivative_cache().get_or_create(
         key,
-        lambda: _production(served, resolved, stored),
+        lambda: _production(served, resolved, key, stored),
         is_foreseen=lambda: is_foreseen(served, resolved),
         looked=True,
     )
@@ -95,11 +96,12 @@ def _streams(served: ServedImage, resolved: ResolvedRequest) -> bool:
     return is_fit and area > conf.stream_area
 
 
-def _production(served: ServedImage, resolved: ResolvedRequest, stored: PassThrough | None) -> Production:
+def _production(
+    served: ServedImage, resolved: ResolvedRequest, key: DerivativeKey, stored: PassThrough | None
+) -> Production:
     media_type = resolved.format.media_type
-    cut = None if stored is None else find_cut(served, stored, cut_job(served, stored, resolved))
-    if cut is not None:
-        return Production(media_type, iter((cut,)), is_quick=stored is not None and is_quick_cut(served, stored))
+    if stored is not None and (cut := make_cut(served, resolved, key, stored)) is not None:
+        return Production(media_type, iter((cut,)), is_quick=is_quick_cut(served, stored))
     plain = find_plain_job(served, resolved)
     if plain is not None and (tile := find_plain_tile(served, plain)) is not None:
         return Production(media_type, iter((tile,)), is_quick=is_quick_tile(plain))

@@ -4,7 +4,9 @@ Reading a tile from its source costs no more than reading it from the cache, and
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 
 from caching.derivatives import Derivative
 from images.conf import conf
@@ -61,21 +63,30 @@ def image_splice(served: ServedImage, found: PassThrough) -> Derivative | None:
 
     Raises SourceError.
     """
-    body = _spliced(served, found, found.frame) if found.answer == found.frame.shown else None
+    if found.answer != found.frame.shown:
+        return None
+    (body,) = _spliced(served, [found], [found.frame])
     if body is None:
         return None
     return Derivative(OutputFormat.JPG.media_type, len(body), iter((body,)), "pass_through")
 
 
-def find_whole_piece(served: ServedImage, found: PassThrough) -> bytes | None:
-    """The stored tile with its padding as a JPEG file; None where it can't be one. Raises SourceError."""
-    return _spliced(served, found, replace(found.frame, shown=found.frame.stored))
+def find_whole_pieces(served: ServedImage, found: Sequence[PassThrough]) -> list[bytes | None]:
+    """Stored tiles with their padding as JPEG files, each None where it can't be one; one read. Raises SourceError."""
+    return _spliced(served, found, [replace(one.frame, shown=one.frame.stored) for one in found])
 
 
-def _spliced(served: ServedImage, found: PassThrough, frame: Frame) -> bytes | None:
+def _spliced(served: ServedImage, found: Sequence[PassThrough], frames: Sequence[Frame]) -> list[bytes | None]:
     with keep_source(served.location, served.etag) as reader:
-        pieces = reader.read_many(found.ranges)
+        pieces = iter(reader.read_many([place for one in found for place in one.ranges]))
         reader.verify()
+    return [
+        _joined(served, one, list(islice(pieces, len(one.ranges))), frame)
+        for one, frame in zip(found, frames, strict=True)
+    ]
+
+
+def _joined(served: ServedImage, found: PassThrough, pieces: Sequence[bytes], frame: Frame) -> bytes | None:
     try:
         return splice(found.jpeg_tables, pieces[0] if len(pieces) == 1 else b"".join(pieces), frame)
     except IndexingError as error:

@@ -1,12 +1,14 @@
 """What is kept in memory beside the backend: only what was read, within its budget, and not for long."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from caching.derivatives import DerivativeCache
 from caching.memory import AGE_SECONDS, ENTRY_BYTES, Memory
+from caching.second_demand import SecondDemand
 from tests.caching.conftest import body_of, files_below, image_name, key_of, production_of, store
 
 Make = Callable[..., DerivativeCache]
@@ -118,3 +120,39 @@ def test_what_is_large_is_left_to_the_backend(make_cache: Make, root: Path, budg
     assert found(cache) == body_of(KEY, byte_size)
     remove_files(root)
     assert found(cache) is None
+
+
+def test_what_is_only_remembered_is_in_memory_alone(
+    remembering: DerivativeCache, make_cache: Make, clock: Clock, root: Path
+) -> None:
+    body = body_of(KEY)
+    assert remembering.has_memory
+    assert not remembering.remembers(KEY)
+    assert remembering.remember(KEY, "image/jpeg", body)
+    assert remembering.remembers(KEY)
+    assert found(remembering) == body
+    assert not files_below(root / "entries")
+    remembering.discard_image(KEY.image)
+    assert not remembering.remembers(KEY)
+    assert remembering.remember(KEY, "image/jpeg", body)
+    clock.now += AGE_SECONDS + 1
+    assert found(remembering) is None
+
+
+def test_what_was_remembered_is_kept_when_it_has_to_be_made_again(make_cache: Make, clock: Clock) -> None:
+    demand = SecondDemand(3600, clock=clock)
+    cache = make_cache(cache={"memory_bytes": 1_000_000, "clock": clock, "demand": demand})
+    quick = replace(production_of(KEY), is_quick=True)
+    cache.remember(KEY, "image/jpeg", body_of(KEY))
+    clock.now += AGE_SECONDS + 1
+    cache.get_or_create(KEY, lambda: quick).close()
+    assert cache.is_kept(KEY)
+
+
+@pytest.mark.parametrize("budget", [0, 20_000])
+def test_without_room_in_memory_nothing_is_only_remembered(make_cache: Make, budget: int) -> None:
+    cache = make_cache(cache={"memory_bytes": budget})
+    assert not cache.has_memory
+    assert not cache.remember(KEY, "image/jpeg", bytes(30_000))
+    assert not cache.remember(KEY, "image/jpeg", b"")
+    assert not cache.remembers(KEY)

@@ -1,5 +1,6 @@
 """Stored JPEG tiles that reach beyond the image's end: decoded alone, to the bytes that the whole source gives."""
 
+import time
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
@@ -10,8 +11,13 @@ import pyvips
 from django.core.management import call_command
 from django.test import Client
 
+from caching.derivatives import get_derivative_cache
 from images.services.decoding import get_runner
+from images.services.orders import get_workshop
+from images.services.planning import derivative_key
+from images.services.requests import resolve_request
 from tests.flows.conftest import Ingest
+from tests.images.indexes.reading import index_tiff
 from tests.images.indexes.tiff.jpeg import jpeg_tiff
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,6 +53,7 @@ def test_an_edge_tile_is_decoded_from_its_own_bytes(
     tiles: tuple[str, str, str],
 ) -> None:
     settings.IIIF_TILE_SIZE = TILE
+    settings.IIIF_METATILE_SIZE = 0
     pixels = np.random.default_rng(3).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
     ingest(write(pixels), "edge.tif", "edge")
     sources: list[str] = []
@@ -54,7 +61,7 @@ def test_an_edge_tile_is_decoded_from_its_own_bytes(
     run = runner.run
 
     def watched(job: Any, data: Any, **options: Any) -> Any:
-        sources.append(job["kind"] if job["kind"] == "cut" else job["plan"]["source_format"])
+        sources.append(job["plan"]["source_format"] if "plan" in job else job["kind"])
         return run(job, data, **options)
 
     monkeypatch.setattr(runner, "run", watched)
@@ -66,6 +73,76 @@ def test_an_edge_tile_is_decoded_from_its_own_bytes(
     sources.clear()
     assert [client.get(url).getvalue() for url in urls] == alone
     assert sources == ["tiff"] * 3
+
+
+@pytest.fixture(name="jobs")
+def _jobs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What decoders are asked to do, each with the number of tiles that come of it."""
+    asked: list[Any] = []
+    runner = get_runner()
+    run = runner.run
+
+    def watched(job: Any, data: Any, **options: Any) -> Any:
+        asked.append((job["kind"], len(job.get("jobs", [0]))))
+        return run(job, data, **options)
+
+    monkeypatch.setattr(runner, "run", watched)
+    return asked
+
+
+RIGHT_END = [f"/iiif/3/edge/512,{y},11,64/11,64/0/default.jpg" for y in range(0, 384, TILE)]
+
+
+def test_the_second_edge_tile_is_made_with_those_beside_it(
+    client: Client, ingest: Ingest, settings: Any, jobs: list[Any]
+) -> None:
+    settings.IIIF_TILE_SIZE = TILE
+    settings.IIIF_METATILE_SIZE = 4 * TILE
+    pixels = np.random.default_rng(3).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+    ingest(jpeg_tiff(pixels, TILE, "420", levels=2), "edge.tif", "edge")
+    jobs.clear()
+    together = [client.get(RIGHT_END[0]).getvalue(), client.get(RIGHT_END[1]).getvalue()]
+    assert jobs == [("cut", 1), ("cuts", 14)]  # all of both ends, 9 + 7 - 1, but the first one
+    until = time.monotonic() + 10
+    while get_workshop()._promises and time.monotonic() < until:
+        time.sleep(0.01)
+    together += [client.get(url).getvalue() for url in RIGHT_END[2:]]
+    corner = client.get("/iiif/3/edge/512,384,11,7/11,7/0/default.jpg").getvalue()
+    assert len(jobs) == 2
+    cache = get_derivative_cache()
+    for tile in ("512,128,11,64", "512,384,11,7"):
+        asked = resolve_request("edge", tile, "11,64" if tile.endswith("64") else "11,7", "0", "default.jpg")
+        key = derivative_key(asked.served, asked.resolved)
+        assert cache.remembers(key)
+        assert not cache.is_kept(key)
+
+    settings.IIIF_METATILE_SIZE = 0
+    cache.discard_all()
+    jobs.clear()
+    assert [client.get(url).getvalue() for url in RIGHT_END] == together
+    assert client.get("/iiif/3/edge/512,384,11,7/11,7/0/default.jpg").getvalue() == corner
+    assert jobs == [("cut", 1)] * (len(RIGHT_END) + 1)
+
+
+def test_a_damaged_tile_beside_it_harms_no_other(
+    client: Client, ingest: Ingest, settings: Any, jobs: list[Any]
+) -> None:
+    settings.IIIF_TILE_SIZE = TILE
+    settings.IIIF_METATILE_SIZE = 4 * TILE
+    pixels = np.random.default_rng(3).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+    data = jpeg_tiff(pixels, TILE, "420", levels=2)
+    _description, index = index_tiff(data)
+    place = index.levels[0].piece_range(8, 1)  # the second one of the right end
+    assert place is not None
+    data = data[: place.start + place.length // 3] + bytes(place.length - place.length // 3) + data[place.stop :]
+    ingest(data, "edge.tif", "edge")
+    answers = [client.get(url) for url in (RIGHT_END[3], RIGHT_END[4], *RIGHT_END)]
+    until = time.monotonic() + 10
+    while get_workshop()._promises and time.monotonic() < until:
+        time.sleep(0.01)
+    codes = [answer.status_code for answer in answers]
+    assert codes[:2] == [200, 200]
+    assert [code for code, url in zip(codes[2:], RIGHT_END, strict=True) if url != RIGHT_END[1]] == [200] * 5
 
 
 def test_explain_does_not_promise_what_may_not_be(ingest: Ingest, settings: Any) -> None:

@@ -13,6 +13,7 @@ from images.decoders.errors import DamagedSourceError
 from images.decoders.jobs import perform
 from images.decoders.pass_through import PassThrough, find_pass_through, plan_cut
 from images.decoders.plan import plan
+from images.decoders.records import cuts_job, read_tiles
 from images.decoders.render import RenderRequest
 from images.decoders.source import SourceData
 from images.indexes.errors import IndexingError
@@ -137,3 +138,35 @@ def test_a_damaged_piece_is_said_to_be_one(change: str) -> None:
             piece = piece[:at] + b"\xff\xdc\xff\xdc" + piece[at + 4 :]
     with pytest.raises(DamagedSourceError):
         done(job, piece)
+
+
+def several(found: list[Cut]) -> tuple[dict[str, Any], bytes]:
+    """One job for all, and their pieces one after the other."""
+    jobs, data = [], b""
+    for stored, request, piece in found:
+        jobs.append({**plan_cut(stored, request), "place": [len(data), len(piece)]})
+        data += piece
+    return cuts_job(jobs), data
+
+
+@pytest.mark.parametrize("kind", ["420", "gray"])
+def test_several_in_one_job_are_those_of_a_job_each(kind: str) -> None:
+    found = cuts(kind)
+    written: list[bytes] = []
+    job, data = several(found)
+    perform(job, SourceData(data=data), written.append)
+    assert written.index(b"") == 2  # the first leaves when it is there
+    expected = [done(plan_cut(stored, request), piece) for stored, request, piece in found]
+    assert list(read_tiles(written)) == list(enumerate(expected))
+    assert len(expected) > 2
+
+
+def test_one_that_is_damaged_does_not_take_those_before_it_along() -> None:
+    found = cuts("420")
+    job, data = several(found)
+    job["jobs"][1]["place"][1] //= 2
+    written: list[bytes] = []
+    with pytest.raises(DamagedSourceError):
+        perform(job, SourceData(data=data), written.append)
+    stored, request, piece = found[0]
+    assert list(read_tiles(written)) == [(0, done(plan_cut(stored, request), piece))]

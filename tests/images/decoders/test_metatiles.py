@@ -3,7 +3,7 @@
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from images.decoders.metatiles import Grid, GridTile, Seen, choose
+from images.decoders.metatiles import EndGrid, Grid, GridTile, Seen, choose
 from images.iiif.geometry import Region, Size
 from images.iiif.tiles import tile_regions
 
@@ -118,8 +118,33 @@ def test_what_is_not_on_the_screen_is_not_made() -> None:
 def test_what_is_taken_is_not_made_again(column: int, row: int, taken: frozenset[GridTile]) -> None:
     asked = GridTile(1, column, row)
     around = seen(asked.parent(), GridTile(4, 0, 0), *taken, middle=asked)
-    chosen = choose(GRID, asked, around, taken)
+    chosen = choose(GRID, asked, around, taken.__contains__)
     assert chosen[0] == asked
     assert len(set(chosen)) == len(chosen)
     assert not taken & set(chosen[1:])
     assert set(chosen) <= set(GRID.metatile(asked))
+
+
+@given(sizes, tiles, steps, st.integers(2, 20), st.data())
+def test_tiles_at_the_ends_are_those_that_the_ends_cut(
+    full: Size, tile: Size, step: int, across: int, drawn: st.DataObject
+) -> None:
+    grid, ends = Grid(full, tile, across), EndGrid(full, tile, across)
+    columns, rows = -(-full.width // (tile.width * step)), -(-full.height // (tile.height * step))
+    assume(columns * rows <= 3000)
+    asked = GridTile(step, drawn.draw(st.integers(0, columns - 1)), drawn.draw(st.integers(0, rows - 1)))
+    found = ends.metatile(asked)
+    assert len(set(found)) == len(found)
+    cut = [
+        each
+        for each in grid.metatile(asked)
+        if grid.extent([each])[0].size != Size(tile.width * step, tile.height * step)
+    ]
+    assert set(found) == set(cut)
+
+
+def test_what_lies_in_one_metatile_is_together() -> None:
+    for tile in GRID.metatile(GridTile(2, 1, 2)):
+        assert GRID.are_together(tile, GridTile(2, 3, 3))
+    for tile in (GridTile(2, 4, 3), GridTile(2, 3, 4), GridTile(1, 3, 3)):
+        assert not GRID.are_together(tile, GridTile(2, 3, 3))

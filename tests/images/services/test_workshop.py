@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -211,3 +212,20 @@ def test_a_screen_begins_with_its_middle() -> None:
     assert demand.note(IMAGE, GRID, far).middle == far  # beyond the screen: it shows something else now
     now[0] = 5
     assert demand.note(IMAGE, GRID, near).middle == near
+
+
+def test_what_is_made_quickly_stays_in_memory_and_is_not_made_for_who_has_it(tmp_path: Path) -> None:
+    cache = DerivativeCache(DiskBackend(tmp_path), memory_bytes=10**6)
+    workshop, maker = Workshop(cache, patience_seconds=10), Maker()
+    first, second = GridTile(1, 5, 5), GridTile(1, 6, 5)
+    for tile in (first, second):
+        assert workshop.make(replace(maker.order(tile), is_quick=True)) == body_of(tile)
+    assert maker.ended.wait(10)
+    (together,) = maker.together
+    assert set(together) == set(GRID.metatile(second)) - {first}  # though it is kept nowhere
+    for tile in together[1:]:
+        assert wait_for(cache, tile) == body_of(tile)
+        assert not cache.is_kept(key_of(tile))
+    assert not cache.remembers(key_of(second))
+    assert workshop.make(replace(maker.order(first), is_quick=True)) == body_of(first)
+    assert len(maker.together) == 1  # the others are there
