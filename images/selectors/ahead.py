@@ -1,7 +1,6 @@
 """What the first visitors of a process would wait for: lengths of the longest lists, questions not yet in SQL."""
 
 from images.selectors.activities import count_activities
-from images.selectors.asking import ask
 from images.selectors.counting import later
 from images.selectors.gallery import count_gallery
 from images.selectors.indexes import ask_for_no_index
@@ -26,5 +25,5 @@ def _count() -> None:
 
 
 def _prepare() -> None:
-    ask(ask_for_no_record)
-    ask(ask_for_no_index)
+    ask_for_no_record()
+    ask_for_no_index()

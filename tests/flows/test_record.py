@@ -1,13 +1,17 @@
 """The record that answers hang on: the values that Django's own way gives, at a fraction of its work."""
 
+from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection, models
+from django.db import OperationalError, connection, models
 from django.db.models.sql.compiler import SQLCompiler
 from django.test.utils import CaptureQueriesContext
 
 from images.models import Collection, Image, Profile, Tiling
+from images.selectors import counting, record
+from images.selectors.ahead import prepare_questions
+from images.selectors.asking import ask
 from images.selectors.record import read_record
 
 pytestmark = pytest.mark.django_db
@@ -48,6 +52,28 @@ def test_the_profile_that_holds(picture: Image, profile: Profile, holds: str) ->
     else:
         assert found is not None
         assert (found.name, found.formats, found.information) == (profile.name, ["jpg"], {"note": [1, "ä"]})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_statement_is_made_before_anybody_asks(picture: Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record._query, "_statements", {})
+    prepare_questions()
+    assert counting._queue.wait(30)
+    monkeypatch.setattr(SQLCompiler, "as_sql", None)
+    assert _read("picture") == picture
+
+
+def test_a_database_that_is_down_then_is_asked_by_the_first_request_all_the_same(
+    picture: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_text: str) -> None:
+        raise OperationalError("the server is starting up")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(record._query, "find", fails)
+        prepare_questions()
+        assert counting._queue.wait(30)
+    assert ask(partial(read_record, "picture")) == picture
 
 
 def test_the_statement_is_made_once(picture: Image, monkeypatch: pytest.MonkeyPatch) -> None:
