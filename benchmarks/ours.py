@@ -32,6 +32,8 @@ class Ours(Server):
         self.name = variant
         super().__init__(corpus, work)
         self._data = self.work / "data"
+        self.starts_empty = False
+        """Whether a cold start has not even what ingest made."""
 
     def prepare(self) -> None:
         shutil.rmtree(self._data, ignore_errors=True)
@@ -54,7 +56,7 @@ class Ours(Server):
         if cold:
             cache, kept = self._data / "cache", self._data / "cache-cold"
             shutil.rmtree(cache, ignore_errors=True)
-            if kept.exists():
+            if kept.exists() and not self.starts_empty:
                 shutil.copytree(kept, cache)
         self.port = free_port()
         launcher = load_launcher()

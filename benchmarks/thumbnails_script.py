@@ -13,7 +13,8 @@ from images.services.thumbnails import image_make_thumbnails  # noqa: E402
 
 def main() -> None:
     for pk in Image.objects.values_list("pk", flat=True):
-        image_make_thumbnails(pk)
+        if not image_make_thumbnails(pk):
+            raise SystemExit(f"No thumbnails of image {pk} could be made.")
 
 
 if __name__ == "__main__":

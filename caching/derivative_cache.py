@@ -163,18 +163,19 @@ class DerivativeCache:
         return self.keeps and self._memory.takes(_TILE_BYTES)
 
     def remembers(self, key: DerivativeKey) -> bool:
-        """Whether the derivative is in memory; not counted."""
-        return self._memory.find(key) is not None
+        """Whether the derivative is in memory or in the first tier; not counted. Raises nothing."""
+        return self._memory.find(key) is not None or self.is_kept(key)
 
     def remember(self, key: DerivativeKey, content_type: str, body: bytes) -> bool:
-        """Keep in memory alone what was made quickly and without being asked for; whether there was room.
+        """Keep what was made quickly and without being asked for; whether there was room. Raises nothing.
 
-        Where it has to be made again, that counts as its second demand.
+        In memory alone the first time; where it had to be made again, that counts as its second demand.
         """
+        if self._demand.is_second_here(key):
+            return self.keep(key, content_type, body)
         is_taken = bool(body) and self._memory.takes(len(body))
         if is_taken:
             self._memory.put(key, content_type, body)
-            self._demand.is_second_here(key)
         return is_taken
 
     @contextmanager

@@ -31,10 +31,11 @@ _DEFAULT_DOTS_PER_INCH = 72
 
 @dataclass(frozen=True, slots=True)
 class PassThrough:
-    """One stored piece that is the answer. `ranges`: the bytes of the source to read, `level`: its number, 0 is full.
+    """One stored piece that holds the whole answer. `ranges`: the bytes of the source to read.
 
-    `column` and `row` are those of the piece in its level, from 0. `answer`: in pixels. It is one longer than what is
-    shown where the level's length was rounded down: the last pixels are repeated, so the piece has to be decoded.
+    `level`: its number, 0 is full; `column` and `row` are those of the piece in its level, from 0. `answer`: in pixels,
+    one longer than what is shown where the level's length was rounded down: the last pixels are repeated, so the piece
+    has to be decoded.
     """
 
     ranges: tuple[ByteRange, ...]
@@ -134,7 +135,7 @@ def _find_piece(level: IndexedLevel, number: int, x: int, y: int, request: Rende
         return None
     stored = Size(level.piece_width, level.piece_height) if level.is_tiled else shown
     if shown != request.size and _needs_libvips(stored, request):
-        return None
+        return None  # `plan_cut` would not lengthen it
     dots_per_inch = request.options.dots_per_inch or _DEFAULT_DOTS_PER_INCH
     frame = Frame(stored, shown, level.samples_per_pixel, level.photometric == _RGB, dots_per_inch)
     return PassThrough((found,), number, column, row, frame, request.size, level.jpeg_tables)

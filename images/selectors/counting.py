@@ -50,7 +50,7 @@ def _work(job: Callable[[], object]) -> None:
     try:
         job()
     except DatabaseError as error:
-        logger.warning("a list cannot be counted: %s", error)
+        logger.warning("what was to be looked up ahead could not be: %s", error)
     finally:
         connections.close_all()  # of this thread
 

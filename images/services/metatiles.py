@@ -186,7 +186,9 @@ class Workshop:
             body = next(made)[1]
         except OverloadedError:
             raise
-        except (DecodeError, StopIteration) as error:
+        except (DecodeError, SourceError, StopIteration) as error:
+            if isinstance(error, SourceError) and not order.is_quick:
+                raise  # what can be read of such a source is to be waited for once
             logger.info("The tiles around %s could not be made together: %s", order.tile, error)
             return None
         self._tally.count("together")

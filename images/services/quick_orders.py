@@ -7,6 +7,7 @@ beside it at the same end are made with it; what was asked for tells, as for met
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from caching.derivatives import get_derivative_cache
@@ -79,7 +80,7 @@ def _find_order(served: ServedImage, resolved: ResolvedRequest, key: DerivativeK
         grid=grid,
         tile=tile,
         media_type=resolved.format.media_type,
-        key_of=lambda other: key if other == tile else derivative_key(served, resolved_of(other)),
+        key_of=cache(lambda other: key if other == tile else derivative_key(served, resolved_of(other))),
         make_alone=make_alone,
         make=make,
         is_quick=True,

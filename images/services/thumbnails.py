@@ -6,6 +6,7 @@ from images.decoders.errors import DecodeError
 from images.iiif.errors import IIIFError
 from images.iiif.geometry import Size
 from images.iiif.request import ResolvedRequest, parse_image_request, resolve
+from images.iiif.thumbnails import base_size, is_reached
 from images.iiif.tiles import level_sizes, tile_set
 from images.iiif.version import ApiVersion
 from images.models import Image
@@ -46,7 +47,8 @@ def image_make_thumbnails(pk: int) -> int:
 def _wanted(identifier: str) -> list[str]:
     """Size parameters: those of the image's profile, and the level that one tile holds, which viewers ask for first.
 
-    None where there is nothing to make them of, or no thumbnails are wanted.
+    That only where it is no larger than the thumbnails, so that it takes no decode of its own. None where there is
+    nothing to make them of, or no thumbnails are wanted.
     """
     try:
         served = get_served_image(identifier)
@@ -56,8 +58,11 @@ def _wanted(identifier: str) -> list[str]:
     longest = max(served.full.width, served.full.height)
     boxes = [box for box in served.profile.thumbnail_boxes if box <= _LISTED_PIXELS or box < longest]
     factors = tile_set(served.full, served.tile, served.limits).scale_factors
-    first = level_sizes(served.full, factors, served.limits)[:1] if boxes and len(factors) > 1 else ()
-    return [*(f"!{box},{box}" for box in boxes), *(f"{size.width},{size.height}" for size in first)]
+    sizes = [f"!{box},{box}" for box in boxes]
+    first = level_sizes(served.full, factors, served.limits)[:1]
+    if boxes and len(factors) > 1 and first and is_reached(first[0], base_size(served.full, boxes), 0):
+        sizes.append(f"{first[0].width},{first[0].height}")
+    return sizes
 
 
 def _whole(served: ServedImage, size: str) -> ResolvedRequest:

@@ -122,9 +122,9 @@ def test_what_is_large_is_left_to_the_backend(make_cache: Make, root: Path, budg
     assert found(cache) is None
 
 
-def test_what_is_only_remembered_is_in_memory_alone(
-    remembering: DerivativeCache, make_cache: Make, clock: Clock, root: Path
-) -> None:
+def test_what_is_only_remembered_is_in_memory_alone(make_cache: Make, clock: Clock, root: Path) -> None:
+    demand = SecondDemand(3600, clock=clock)
+    remembering = make_cache(cache={"memory_bytes": 1_000_000, "clock": clock, "demand": demand})
     body = body_of(KEY)
     assert remembering.has_memory
     assert not remembering.remembers(KEY)
@@ -132,11 +132,21 @@ def test_what_is_only_remembered_is_in_memory_alone(
     assert remembering.remembers(KEY)
     assert found(remembering) == body
     assert not files_below(root / "entries")
-    remembering.discard_image(KEY.image)
-    assert not remembering.remembers(KEY)
-    assert remembering.remember(KEY, "image/jpeg", body)
     clock.now += AGE_SECONDS + 1
     assert found(remembering) is None
+    assert not remembering.remembers(KEY)
+    assert remembering.remember(KEY, "image/jpeg", body)  # made again
+    assert remembering.is_kept(KEY)
+    assert remembering.remembers(KEY)
+    other = key_of(2)
+    assert remembering.remember(other, "image/jpeg", body_of(other))
+    remembering.discard_image(other.image)
+    assert not remembering.remembers(other)
+
+
+def test_all_is_kept_at_once_where_no_second_demand_is_waited_for(remembering: DerivativeCache) -> None:
+    assert remembering.remember(KEY, "image/jpeg", body_of(KEY))
+    assert remembering.is_kept(KEY)
 
 
 def test_what_was_remembered_is_kept_when_it_has_to_be_made_again(make_cache: Make, clock: Clock) -> None:
@@ -151,8 +161,8 @@ def test_what_was_remembered_is_kept_when_it_has_to_be_made_again(make_cache: Ma
 
 @pytest.mark.parametrize("budget", [0, 20_000])
 def test_without_room_in_memory_nothing_is_only_remembered(make_cache: Make, budget: int) -> None:
-    cache = make_cache(cache={"memory_bytes": budget})
+    cache = make_cache(cache={"memory_bytes": budget, "demand": SecondDemand(3600)})
     assert not cache.has_memory
     assert not cache.remember(KEY, "image/jpeg", bytes(30_000))
-    assert not cache.remember(KEY, "image/jpeg", b"")
+    assert not cache.remember(key_of(2), "image/jpeg", b"")
     assert not cache.remembers(KEY)

@@ -13,11 +13,13 @@ import pytest
 from caching.backends.disk import DiskBackend
 from caching.derivatives import DerivativeCache
 from caching.keys import DerivativeKey
+from caching.second_demand import SecondDemand
 from images.decoders.errors import DamagedSourceError, OverloadedError
 from images.decoders.metatiles import Grid, GridTile
 from images.iiif.geometry import Size
 from images.services.demand import Demand
 from images.services.metatiles import Order, Workshop
+from images.sources.errors import SourceUnreachableError
 
 IMAGE = "0" * 32
 GRID = Grid(Size(2048, 2048), Size(256, 256), 4)
@@ -215,7 +217,7 @@ def test_a_screen_begins_with_its_middle() -> None:
 
 
 def test_what_is_made_quickly_stays_in_memory_and_is_not_made_for_who_has_it(tmp_path: Path) -> None:
-    cache = DerivativeCache(DiskBackend(tmp_path), memory_bytes=10**6)
+    cache = DerivativeCache(DiskBackend(tmp_path), memory_bytes=10**6, demand=SecondDemand(3600))
     workshop, maker = Workshop(cache, patience_seconds=10), Maker()
     first, second = GridTile(1, 5, 5), GridTile(1, 6, 5)
     for tile in (first, second):
@@ -229,3 +231,14 @@ def test_what_is_made_quickly_stays_in_memory_and_is_not_made_for_who_has_it(tmp
     assert not cache.remembers(key_of(second))
     assert workshop.make(replace(maker.order(first), is_quick=True)) == body_of(first)
     assert len(maker.together) == 1  # the others are there
+
+
+@pytest.mark.parametrize("error", [DamagedSourceError("a tile"), SourceUnreachableError("an unreadable sector", "")])
+def test_what_is_wrong_with_others_harms_no_quick_tile(workshop: Workshop, error: Exception) -> None:
+    maker = Maker()
+    maker.fails_after, maker.error = 0, error
+    for tile in (GridTile(1, 5, 5), GridTile(1, 6, 5), GridTile(1, 7, 5)):
+        assert workshop.make(replace(maker.order(tile), is_quick=True)) == body_of(tile)
+    assert maker.together
+    assert len(maker.alone) == 3
+    assert not workshop._promises
