@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.commands import Missing
 from benchmarks.corpus import Corpus
+from benchmarks.measuring import settled
 from benchmarks.ours import VARIANTS, Ours
 from benchmarks.peers.iiif_processor import IiifProcessor
 from benchmarks.peers.iipimage import IipImage
@@ -21,6 +22,9 @@ PEERS: dict[str, Callable[[Corpus, Path], Server]] = {
     "iiif-processor": IiifProcessor,
     "large-image": LargeImage,
 }
+
+
+START_PAUSES = 5
 
 
 @dataclass(slots=True)
@@ -76,6 +80,7 @@ class Bench:
     def running(self, server: Server, *, cold: bool = True) -> Iterator[Server]:
         server.start(cold=cold)
         try:
+            settled(server, pauses=START_PAUSES)  # what goes on after the first answer is part of the start
             yield server
         finally:
             server.stop()

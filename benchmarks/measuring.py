@@ -99,13 +99,14 @@ def _first_byte(answers: Sequence[Answer]) -> float:
     return percentile((one.first_byte - one.sent for one in answers), 95) * 1000
 
 
-def settled(server: Server) -> float:
-    """The processor time once nothing is going on any more, 5 s later at most."""
-    last = server.usage().cpu_seconds
+def settled(server: Server, *, pauses: int = 1) -> float:
+    """The processor time once nothing is going on any more for so many times 50 ms, 5 s later at most."""
+    last, quiet = server.usage().cpu_seconds, 0
     for _ in range(100):
         time.sleep(SETTLE_SECONDS)
         now = server.usage().cpu_seconds
-        if now - last < SETTLE_SECONDS / 5:
-            return now
+        quiet = quiet + 1 if now - last < SETTLE_SECONDS / 5 else 0
         last = now
+        if quiet == pauses:
+            break
     return last
