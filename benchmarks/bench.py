@@ -25,6 +25,7 @@ PEERS: dict[str, Callable[[Corpus, Path], Server]] = {
 
 
 START_PAUSES = 5
+"""Of 50 ms without work, before a server counts as started."""
 
 
 @dataclass(slots=True)

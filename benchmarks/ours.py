@@ -32,8 +32,6 @@ class Ours(Server):
         self.name = variant
         super().__init__(corpus, work)
         self._data = self.work / "data"
-        self.starts_empty = False
-        """Whether a cold start has not even what ingest made."""
 
     def prepare(self) -> None:
         shutil.rmtree(self._data, ignore_errors=True)

@@ -34,11 +34,13 @@ class Server(ABC):
     Attributes:
         name: as in tables.
         files: names of the corpus that it can serve; others are not asked of it.
+        starts_empty: whether a cold start has not even what was made in advance, at ingest.
         width_only: whether its best way needs `w,` where OpenSeadragon writes `w,h`.
     """
 
     name: str
     files: frozenset[str]
+    starts_empty: bool = False
 
     def __init__(self, corpus: Corpus, work: Path) -> None:
         self.corpus = corpus

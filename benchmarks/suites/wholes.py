@@ -19,11 +19,9 @@ def run_thumbnails(bench: Bench) -> None:
     for file in bench.files(*FILES):
         servers = _that_serve(bench, file, "ours", "plain", "iipimage", "iiif-processor", "large-image")
         for _, server in bench.interleaved(servers):
-            if isinstance(server, Ours):
-                server.starts_empty = True  # ingest makes these very sizes
+            server.starts_empty = True  # ingest makes these very sizes
             _whole(bench, "thumbnails", server, file, THUMBNAILS)
-            if isinstance(server, Ours):
-                server.starts_empty = False
+            server.starts_empty = False
 
 
 def run_full(bench: Bench) -> None:

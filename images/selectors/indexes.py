@@ -7,7 +7,6 @@ import logging
 import threading
 from collections import OrderedDict
 from functools import partial
-from typing import Any
 
 from django.core.signals import setting_changed
 from django.db import DatabaseError
@@ -144,17 +143,9 @@ def _query(served: ServedImage) -> bytes | None:
         copies = ServiceCopy.objects.filter(image_id=served.pk, version=served.version, name=served.location.key)
         found = copies.values_list("index", flat=True).first()
     else:
-        found = _tiling_index(served.pk, served.version)
+        tilings = Tiling.objects.filter(image_id=served.pk, version=served.version)
+        found = tilings.values_list("index", flat=True).first()
     return None if found is None else bytes(found)
-
-
-def ask_for_no_index() -> None:
-    """Has what the question needs ready. Raises DatabaseError."""
-    _tiling_index(0, 0)
-
-
-def _tiling_index(pk: int, version: int) -> Any:
-    return Tiling.objects.filter(image_id=pk, version=version).values_list("index", flat=True).first()
 
 
 def _read_again(served: ServedImage) -> TiffIndex | None:

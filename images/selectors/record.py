@@ -40,11 +40,6 @@ def read_record(identifier: str) -> Image | None:
     return image  # type: ignore[no-any-return]
 
 
-def ask_for_no_record() -> None:
-    """Has the question ready. Raises DatabaseError."""
-    read_record("")
-
-
 def _relate(record: Any, **related: Any) -> None:
     """What is None there is none of: nobody asks the database for it."""
     record._state.fields_cache.update(related)  # noqa: SLF001 - as Django's select_related does

@@ -142,8 +142,7 @@ class Workshop:
             found = None if order.is_quick else self._made_elsewhere(order, held)
             if found is not None:
                 return found
-            has = self._cache.remembers if order.is_quick else self._cache.is_kept
-            others = [tile for tile in claimed if tile != order.tile and not has(order.key_of(tile))]
+            others = [tile for tile in claimed if tile != order.tile and not self._cache.remembers(order.key_of(tile))]
             tiles = [order.tile, *others]
             begun = self._begin(order, tiles, held) if others else None
             if begun is not None:
@@ -186,9 +185,12 @@ class Workshop:
             body = next(made)[1]
         except OverloadedError:
             raise
-        except (DecodeError, SourceError, StopIteration) as error:
-            if isinstance(error, SourceError) and not order.is_quick:
-                raise  # what can be read of such a source is to be waited for once
+        except SourceError as error:
+            if not order.is_quick:
+                raise  # alone it would read the same, and wait for it once more
+            logger.info("The tiles around %s could not be read together: %s", order.tile, error)
+            return None
+        except (DecodeError, StopIteration) as error:
             logger.info("The tiles around %s could not be made together: %s", order.tile, error)
             return None
         self._tally.count("together")

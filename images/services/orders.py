@@ -36,7 +36,7 @@ def find_order(served: ServedImage, resolved: ResolvedRequest) -> Order | None:
     if resolved.format not in _TILE_FORMATS or not resolved.rotation.is_none:
         return None
     size = metatile_size(served)
-    found = _find_tile(served, resolved, size) if size else None
+    found = find_tile(served, resolved, size) if size else None
     if found is None:
         return None
     planned = render_plan(served, resolved)
@@ -63,10 +63,15 @@ def find_order(served: ServedImage, resolved: ResolvedRequest) -> Order | None:
     )
 
 
-def _find_tile(served: ServedImage, resolved: ResolvedRequest, size: int) -> tuple[Grid, GridTile] | None:
-    """The tile of the grid that info.json describes, or of one that viewers have from elsewhere."""
+def find_tile(
+    served: ServedImage, resolved: ResolvedRequest, size: int, kind: type[Grid] = Grid
+) -> tuple[Grid, GridTile] | None:
+    """The tile of the grid that info.json describes, or of one that viewers have from elsewhere.
+
+    `size`: pixels a side of a metatile. None where a metatile of that grid is one tile.
+    """
     for tile in tile_sizes(served, resolved):
-        grid = Grid(served.full, tile, size // max(tile.width, tile.height))
+        grid = kind(served.full, tile, size // max(tile.width, tile.height))
         if grid.across >= _LEAST_TOGETHER and (found := grid.find(resolved.region, resolved.size)) is not None:
             return grid, found
     return None

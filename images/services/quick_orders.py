@@ -17,9 +17,8 @@ from images.decoders.metatiles import EndGrid, GridTile
 from images.decoders.pass_through import PassThrough
 from images.iiif.request import ResolvedRequest
 from images.selectors.images import ServedImage
-from images.services.foreseen import tile_sizes
 from images.services.metatiles import Order
-from images.services.orders import get_workshop
+from images.services.orders import find_tile, get_workshop
 from images.services.planning import cut_job, derivative_key, find_pass_through
 from images.services.producing import find_cut, produce_cuts
 from images.services.quick import is_quick_cut
@@ -53,7 +52,8 @@ def _find_order(served: ServedImage, resolved: ResolvedRequest, key: DerivativeK
     """None where it is no tile of a grid, or not made quickly, or tiles are made one by one."""
     stored, job = cut
     has_room = conf.metatile_size and get_derivative_cache().has_memory
-    found = _find_tile(served, resolved) if has_room and _is_fit(served, cut) else None
+    size = conf.metatile_size * _METATILES_ACROSS
+    found = find_tile(served, resolved, size, EndGrid) if has_room and _is_fit(served, cut) else None
     if found is None:
         return None
     grid, tile = found
@@ -95,12 +95,3 @@ def _is_fit(served: ServedImage, cut: _Cut) -> bool:
 def _find_cut(served: ServedImage, resolved: ResolvedRequest) -> _Cut | None:
     stored = find_pass_through(served, resolved)
     return None if stored is None else (stored, cut_job(served, stored, resolved))
-
-
-def _find_tile(served: ServedImage, resolved: ResolvedRequest) -> tuple[EndGrid, GridTile] | None:
-    for tile in tile_sizes(served, resolved):
-        across = conf.metatile_size * _METATILES_ACROSS // max(tile.width, tile.height)
-        grid = EndGrid(served.full, tile, across)
-        if across > 1 and (found := grid.find(resolved.region, resolved.size)) is not None:
-            return grid, found
-    return None

@@ -16,6 +16,7 @@ from images.iiif.output import OutputFormat
 from images.iiif.request import ResolvedRequest
 from images.indexes.description import SourceFormat
 from images.indexes.errors import IndexingError
+from images.indexes.ranges import ByteRange
 from images.indexes.tiff.splice import SPLICE_REVISION, Frame, splice
 from images.selectors.images import ServedImage
 from images.selectors.indexes import find_index
@@ -65,7 +66,7 @@ def image_splice(served: ServedImage, found: PassThrough) -> Derivative | None:
     """
     if found.answer != found.frame.shown:
         return None
-    (body,) = _spliced(served, [found], [found.frame])
+    body = _joined(served, found, _read(served, found.ranges), found.frame)
     if body is None:
         return None
     return Derivative(OutputFormat.JPG.media_type, len(body), iter((body,)), "pass_through")
@@ -73,17 +74,18 @@ def image_splice(served: ServedImage, found: PassThrough) -> Derivative | None:
 
 def find_whole_pieces(served: ServedImage, found: Sequence[PassThrough]) -> list[bytes | None]:
     """Stored tiles with their padding as JPEG files, each None where it can't be one; one read. Raises SourceError."""
-    return _spliced(served, found, [replace(one.frame, shown=one.frame.stored) for one in found])
-
-
-def _spliced(served: ServedImage, found: Sequence[PassThrough], frames: Sequence[Frame]) -> list[bytes | None]:
-    with keep_source(served.location, served.etag) as reader:
-        pieces = iter(reader.read_many([place for one in found for place in one.ranges]))
-        reader.verify()
+    pieces = iter(_read(served, [place for one in found for place in one.ranges]))
     return [
-        _joined(served, one, list(islice(pieces, len(one.ranges))), frame)
-        for one, frame in zip(found, frames, strict=True)
+        _joined(served, one, list(islice(pieces, len(one.ranges))), replace(one.frame, shown=one.frame.stored))
+        for one in found
     ]
+
+
+def _read(served: ServedImage, ranges: Sequence[ByteRange]) -> Sequence[bytes]:
+    with keep_source(served.location, served.etag) as reader:
+        pieces = reader.read_many(ranges)
+        reader.verify()
+    return pieces
 
 
 def _joined(served: ServedImage, found: PassThrough, pieces: Sequence[bytes], frame: Frame) -> bytes | None:

@@ -75,8 +75,12 @@ def test_an_edge_tile_is_decoded_from_its_own_bytes(
 
 
 @pytest.fixture(name="jobs")
-def _jobs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What decoders are asked to do, each with the number of tiles that come of it."""
+def _jobs(ingest: Ingest, settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What decoders are asked to do for an image with metatiles, each with the number of tiles that come of it."""
+    settings.IIIF_TILE_SIZE = TILE
+    settings.IIIF_METATILE_SIZE = 4 * TILE
+    pixels = np.random.default_rng(3).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+    ingest(jpeg_tiff(pixels, TILE, "420", levels=2), "edge.tif", "edge")
     asked: list[Any] = []
     runner = get_runner()
     run = runner.run
@@ -92,19 +96,17 @@ def _jobs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 RIGHT_END = [f"/iiif/3/edge/512,{y},11,64/11,64/0/default.jpg" for y in range(0, 384, TILE)]
 
 
-def test_the_second_edge_tile_is_made_with_those_beside_it(
-    client: Client, ingest: Ingest, settings: Any, jobs: list[Any]
-) -> None:
-    settings.IIIF_TILE_SIZE = TILE
-    settings.IIIF_METATILE_SIZE = 4 * TILE
-    pixels = np.random.default_rng(3).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
-    ingest(jpeg_tiff(pixels, TILE, "420", levels=2), "edge.tif", "edge")
-    jobs.clear()
+def wait_for_the_others() -> None:
+    until = time.monotonic() + 10
+    while get_workshop()._promises:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_the_second_edge_tile_is_made_with_those_beside_it(client: Client, settings: Any, jobs: list[Any]) -> None:
     together = [client.get(RIGHT_END[0]).getvalue(), client.get(RIGHT_END[1]).getvalue()]
     assert jobs == [("cut", 1), ("cuts", 14)]  # all of both ends, 9 + 7 - 1, but the first one
-    until = time.monotonic() + 10
-    while get_workshop()._promises and time.monotonic() < until:
-        time.sleep(0.01)
+    wait_for_the_others()
     together += [client.get(url).getvalue() for url in RIGHT_END[2:]]
     corner = client.get("/iiif/3/edge/512,384,11,7/11,7/0/default.jpg").getvalue()
     assert len(jobs) == 2
@@ -124,13 +126,8 @@ def test_the_second_edge_tile_is_made_with_those_beside_it(
 
 
 def test_a_damaged_tile_beside_it_harms_no_other(
-    client: Client, ingest: Ingest, settings: Any, jobs: list[Any], monkeypatch: pytest.MonkeyPatch
+    client: Client, settings: Any, jobs: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.IIIF_TILE_SIZE = TILE
-    settings.IIIF_METATILE_SIZE = 4 * TILE
-    pixels = np.random.default_rng(3).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
-    ingest(jpeg_tiff(pixels, TILE, "420", levels=2), "edge.tif", "edge")
-    jobs.clear()
     run = get_runner().run
 
     def damaging(job: Any, data: Any, **options: Any) -> Any:
@@ -143,10 +140,7 @@ def test_a_damaged_tile_beside_it_harms_no_other(
     answers = [client.get(url).getvalue() for url in RIGHT_END]
     assert jobs[:2] == [("cut", 1), ("cuts", 14)]
     assert jobs.count(("cut", 1)) >= 2  # those that came after it, alone
-    until = time.monotonic() + 10
-    while get_workshop()._promises and time.monotonic() < until:
-        time.sleep(0.01)
-    assert not get_workshop()._promises
+    wait_for_the_others()
     settings.IIIF_METATILE_SIZE = 0
     get_derivative_cache().discard_all()
     assert [client.get(url).getvalue() for url in RIGHT_END] == answers
