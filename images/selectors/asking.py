@@ -1,6 +1,8 @@
 """Questions to the database that tiles hang on: where it does not answer, others are not kept waiting for it, too."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from django.db import InternalError, OperationalError
@@ -34,3 +36,35 @@ def ask(question: Callable[[], T]) -> T:
 def expect_answers() -> None:
     """Ask again whatever happened before."""
     _breaker.note_success()
+
+
+class Turns:
+    """Of the threads that want to know the same, one asks, and the others find in memory what it was told. Thread-safe.
+
+    They spare work and guard nothing: who has waited as long as it may goes on without its turn.
+    """
+
+    def __init__(self, patience_seconds: float = 0.5) -> None:
+        self._patience_seconds = patience_seconds
+        self._mutex = threading.Lock()
+        self._wanted: dict[Hashable, tuple[threading.Lock, int]] = {}
+
+    @contextmanager
+    def turn(self, key: Hashable) -> Iterator[None]:
+        """Look into memory again before asking: somebody may have been told meanwhile."""
+        with self._mutex:
+            lock, users = self._wanted.get(key) or (threading.Lock(), 0)
+            self._wanted[key] = lock, users + 1
+        is_held = lock.acquire(timeout=self._patience_seconds)
+        try:
+            yield
+        finally:
+            if is_held:
+                lock.release()
+            self._leave(key)
+
+    def _leave(self, key: Hashable) -> None:
+        with self._mutex:
+            lock, users = self._wanted.pop(key)
+            if users > 1:
+                self._wanted[key] = lock, users - 1

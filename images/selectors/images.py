@@ -20,7 +20,7 @@ from images.iiif.geometry import Size
 from images.iiif.limits import Limits
 from images.indexes.description import SourceDescription
 from images.models import CopyPolicy, Image, ServiceCopy, ServiceCopyState, Tiling
-from images.selectors.asking import ask
+from images.selectors.asking import Turns, ask
 from images.selectors.last_known import bury_record, forget_record, is_buried, recall_record, remember_record
 from images.selectors.memo import RecordMemo
 from images.selectors.profiles import (
@@ -93,6 +93,7 @@ _memo: RecordMemo[ServedImage] = RecordMemo(
     lambda known, served: known == served and known.location.is_fetched_like(served.location)
 )
 setting_changed.connect(_memo.clear, dispatch_uid="images.selectors.memo")
+_turns = Turns()
 
 
 def forget_served_image(identifier: str) -> None:
@@ -133,16 +134,29 @@ def _trust_nothing(**_kwargs: object) -> None:
 
 
 def get_served_image(identifier: str) -> ServedImage:
-    """The current version of an image, memoised; one query at most.
+    """The current version of an image, memoised; one query at most, however many threads ask at the same time.
 
     Raises ImageNotFoundError, ImageNotReadyError; DatabaseError only for images that neither this process nor, in
     Redis, any other knows.
     """
-    served = _memo.get(identifier, conf.served_image_ttl_seconds)
+    served = _recall(identifier)
     if served is not None:
         return served
-    if _memo.is_unknown(identifier, conf.unknown_image_ttl_seconds):
+    if conf.served_image_ttl_seconds <= 0:  # nothing is trusted: each thread asks for itself
+        return _ask_for(identifier)
+    with _turns.turn(identifier):
+        return _recall(identifier) or _ask_for(identifier)
+
+
+def _recall(identifier: str) -> ServedImage | None:
+    """Raises ImageNotFoundError where there was none a moment ago."""
+    served = find_remembered_image(identifier)
+    if served is None and _memo.is_unknown(identifier, conf.unknown_image_ttl_seconds):
         raise _not_found(identifier)
+    return served
+
+
+def _ask_for(identifier: str) -> ServedImage:
     get_bus().listen()
     moment = _memo.moment()
     try:

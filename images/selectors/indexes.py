@@ -19,7 +19,7 @@ from images.indexes.jp2.packet_index import PacketIndex
 from images.indexes.tiff.copy_index import CopyIndex
 from images.indexes.tiff.index import TiffIndex, describe_and_index
 from images.models import ServiceCopy, Tiling
-from images.selectors.asking import ask
+from images.selectors.asking import Turns, ask
 from images.selectors.images import ServedImage
 from images.selectors.last_known import recall_index, remember_index
 from images.sources.registry import open_source
@@ -69,6 +69,8 @@ class _Memo:
 
 
 _memo = _Memo()
+_turns = Turns(patience_seconds=2.0)
+"""An index may have megabytes: to read it twice takes longer than to wait for it."""
 setting_changed.connect(_memo.clear, dispatch_uid="images.selectors.indexes")
 
 
@@ -106,8 +108,13 @@ def _find(served: ServedImage) -> _Index:
     try:
         return _memo.get(key)
     except KeyError:
-        index = _read_index(served)
-    _memo.put(key, index, conf.index_memory_bytes)
+        pass
+    with _turns.turn(key):
+        try:
+            return _memo.get(key)
+        except KeyError:
+            index = _read_index(served)
+        _memo.put(key, index, conf.index_memory_bytes)
     return index
 
 
