@@ -12,6 +12,7 @@ from images.iiif.version import ApiVersion
 from images.models import Image
 from images.selectors.images import ImageNotFoundError, ImageNotReadyError, ServedImage, get_served_image
 from images.services import levels
+from images.services.first_tiles import image_make_first_tiles
 from images.services.rendering import image_render
 from images.sources.errors import SourceError
 
@@ -41,6 +42,7 @@ def image_make_thumbnails(pk: int) -> int:
                 made.add(resolved.size)
         except (ImageNotFoundError, ImageNotReadyError, IIIFError, SourceError, DecodeError) as error:
             logger.warning("No thumbnail %s of %s: %s", size, identifier, error)
+    _make_first_tiles(identifier)
     return len(made)
 
 
@@ -76,3 +78,10 @@ def _keep_levels(identifier: str) -> None:
         levels.image_keep_levels(get_served_image(identifier))
     except (ImageNotFoundError, ImageNotReadyError, SourceError, DecodeError) as error:
         logger.warning("The small levels of %s are not kept: %s", identifier, error)
+
+
+def _make_first_tiles(identifier: str) -> None:
+    try:
+        image_make_first_tiles(get_served_image(identifier))
+    except (ImageNotFoundError, ImageNotReadyError, IIIFError, SourceError, DecodeError) as error:
+        logger.warning("The first tiles of %s are not made: %s", identifier, error)

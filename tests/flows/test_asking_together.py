@@ -12,6 +12,7 @@ from images.models import Image
 from images.selectors import images, indexes
 from images.selectors.images import ImageNotFoundError, forget_served_image, get_served_image
 from images.selectors.indexes import find_index
+from images.selectors.record import read_record
 from tests.flows.conftest import Ingest, gradient
 from tests.images.indexes.tiff.pixels import pixel_tiff
 
@@ -44,7 +45,12 @@ def _together(database: Database, ask: Callable[[], Any], meanwhile: Callable[[]
         answers = [threads.submit(ask)]
         assert database.is_asked.wait(20)
         coming = threading.Barrier(THREADS)
-        answers += [threads.submit(lambda: coming.wait(20) and None or ask()) for _ in range(THREADS - 1)]
+
+        def come_and_ask() -> Any:
+            coming.wait(20)
+            return ask()
+
+        answers += [threads.submit(come_and_ask) for _ in range(THREADS - 1)]
         coming.wait(20)
         meanwhile()
         database.may_answer.set()
@@ -60,7 +66,7 @@ def patient(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def record(picture: Image, patient: None, monkeypatch: pytest.MonkeyPatch) -> Database:
-    database = Database(images.read_record("picture"))
+    database = Database(read_record("picture"))
     monkeypatch.setattr(images, "read_record", database)
     forget_served_image("picture")
     return database

@@ -64,6 +64,7 @@ def test_who_wants_the_same_has_turns() -> None:
 def test_nobody_waits_for_ever_and_other_keys_not_at_all() -> None:
     turns = Turns(patience_seconds=0.01)
     with ThreadPoolExecutor(1) as threads, turns.turn("slow"):
+
         def go_on(key: str) -> str:
             with turns.turn(key):
                 return key
