@@ -1,7 +1,7 @@
 """The tiles of the small levels of TIFF pyramids, made ahead: what a viewer shows first.
 
-Those of JPEG 2000 are made of levels that are kept (see `levels`). Stored JPEG tiles are there already, but for those at
-the image's ends.
+Those of JPEG 2000 are made of levels that are kept (see `levels`). Stored JPEG tiles are there already, but for those
+at the image's ends.
 """
 
 from collections.abc import Iterator

@@ -24,6 +24,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 WIDTH, HEIGHT, TILE = 523, 391, 64
 
 
+@pytest.fixture(autouse=True)
+def _nothing_made_ahead(settings: Any) -> None:
+    settings.IIIF_KEPT_LEVEL_SIZE = 0
+
+
 def rounded_down(pixels: Any) -> bytes:
     """Levels as libvips makes them: what does not fill a pixel is left out."""
     image = pyvips.Image.new_from_array(pixels).copy(interpretation="srgb")
