@@ -41,7 +41,8 @@ def expect_answers() -> None:
 class Turns:
     """Of the threads that want to know the same, one asks, and the others find in memory what it was told. Thread-safe.
 
-    They spare work and guard nothing: who has waited as long as it may goes on without its turn.
+    They spare work and guard nothing: who has waited as long as it may goes on without its turn, and nobody waits
+    while the database does not answer.
     """
 
     def __init__(self, patience_seconds: float = 0.5) -> None:
@@ -55,8 +56,9 @@ class Turns:
         with self._mutex:
             lock, users = self._wanted.get(key) or (threading.Lock(), 0)
             self._wanted[key] = lock, users + 1
-        is_held = lock.acquire(timeout=self._patience_seconds)
+        is_held = False
         try:
+            is_held = lock.acquire(timeout=0.0 if _breaker.is_open else self._patience_seconds)
             yield
         finally:
             if is_held:

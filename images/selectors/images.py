@@ -134,7 +134,7 @@ def _trust_nothing(**_kwargs: object) -> None:
 
 
 def get_served_image(identifier: str) -> ServedImage:
-    """The current version of an image, memoised; one query at most, however many threads ask at the same time.
+    """The current version of an image, memoised; one query at most, and one for all threads that ask at the same time.
 
     Raises ImageNotFoundError, ImageNotReadyError; DatabaseError only for images that neither this process nor, in
     Redis, any other knows.

@@ -83,5 +83,5 @@ def _keep_levels(identifier: str) -> None:
 def _make_first_tiles(identifier: str) -> None:
     try:
         image_make_first_tiles(get_served_image(identifier))
-    except (ImageNotFoundError, ImageNotReadyError, IIIFError, SourceError, DecodeError) as error:
+    except (ImageNotFoundError, ImageNotReadyError, IIIFError, SourceError) as error:
         logger.warning("The first tiles of %s are not made: %s", identifier, error)

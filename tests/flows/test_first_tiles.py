@@ -1,20 +1,23 @@
 """Tiles of the small levels of TIFF pyramids, made and kept when an image was read."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import pyvips
 from django.test import Client
 
 from caching.derivatives import get_derivative_cache
 from images.decoders.errors import DamagedSourceError
 from images.iiif.tiles import tile_regions, tile_set
-from images.models import Image
-from images.selectors.images import get_served_image
+from images.models import Image, ServiceCopyState
+from images.selectors.images import forget_served_image, get_served_image
 from images.services.decoding import get_runner
 from images.services.first_tiles import image_make_first_tiles
 from images.services.thumbnails import image_make_thumbnails
 from tests.flows.conftest import Ingest
+from tests.flows.test_service_copies import make
 from tests.flows.test_thumbnails import jpeg_bytes, textured
 from tests.images.indexes.tiff.jpeg import jpeg_tiff
 from tests.images.indexes.tiff.pixels import pixel_tiff
@@ -28,6 +31,13 @@ JPEG, DEFLATE = 7, 8
 @pytest.fixture(autouse=True)
 def _tiles_of_256(settings: Any) -> None:
     settings.IIIF_TILE_SIZE = 256
+
+
+def rounded_down() -> bytes:
+    """Levels of 500 x 385 and 250 x 192 pixels, as libvips makes them."""
+    options = {"compression": "jpeg", "tile": True, "tile_width": 256, "tile_height": 256, "pyramid": True}
+    data: bytes = pyvips.Image.new_from_array(PIXELS).copy(interpretation="srgb").tiffsave_buffer(**options)
+    return data
 
 
 def pyramid(compression: int) -> bytes:
@@ -66,6 +76,29 @@ def test_no_tile_of_a_small_level_is_decoded_when_it_is_asked_for(
     assert get_runner().stats()["jobs"] == jobs
 
 
+def test_levels_may_be_rounded_down(ingest: Ingest) -> None:
+    ingest(rounded_down(), "scan.tif", "scan")
+    assert image_make_first_tiles(get_served_image("scan")) == 4
+
+
+def test_tiles_that_limits_make_tiny_are_left_until_they_are_asked_for(ingest: Ingest) -> None:
+    image = ingest(pyramid(DEFLATE), "scan.tif", "scan", max_width=32)
+    emptied(image)
+    assert image_make_first_tiles(get_served_image("scan")) == 8 * 7
+
+
+def test_where_the_service_copy_answers_nothing_is_made_of_the_source(
+    ingest: Ingest, settings: Any, tmp_path: Path
+) -> None:
+    backend = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path / "copies"}}
+    settings.STORAGES = {**settings.STORAGES, "service-copies": backend}
+    image = ingest(pyramid(DEFLATE), "scan.tif", "scan")
+    assert make(image).state == ServiceCopyState.READY
+    forget_served_image("scan")
+    emptied(image)
+    assert image_make_first_tiles(get_served_image("scan")) == 0
+
+
 def test_larger_levels_are_made_when_they_are_asked_for(ingest: Ingest, settings: Any) -> None:
     image = ingest(pyramid(JPEG), "scan.tif", "scan")
     for size, made in ((250, 0), (500, 1), (501, 4), (1001, 4 + 7)):
@@ -102,4 +135,4 @@ def test_a_tile_that_cannot_be_decoded_costs_no_thumbnail(
 
     monkeypatch.setattr("images.services.first_tiles.image_render", damaged)
     assert image_make_thumbnails(image.pk) == 4
-    assert "The first tiles of scan are not made: The file is damaged" in caplog.text
+    assert caplog.text.count("A first tile of scan is not made: The file is damaged") == 4

@@ -98,7 +98,7 @@ def test_where_a_web_server_sends_tiles_the_first_demand_writes_one(
 def test_a_plain_tile_is_made_without_a_plan_to_the_bytes_that_the_long_way_gives(
     client: Client, ingest: Ingest, settings: Any, monkeypatch: Any
 ) -> None:
-    settings.IIIF_KEPT_LEVEL_SIZE = 0  # else the tiles of the smaller level are made at ingest
+    settings.IIIF_DERIVATIVE_CACHE = "off"
     ingest(pixel_tiff(PIXELS, tile=TILE, compression=8, levels=2), "scan.tif", "scan")
     planned: list[str] = []
     plan = planning.render_plan

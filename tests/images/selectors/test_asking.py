@@ -1,5 +1,6 @@
 """Questions are asked of a database that answers, and of one that does not by one thread a second."""
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -61,22 +62,40 @@ def test_who_wants_the_same_has_turns() -> None:
     assert not turns._wanted
 
 
-def test_nobody_waits_for_ever_and_other_keys_not_at_all() -> None:
+def test_nobody_waits_for_ever() -> None:
     turns = Turns(patience_seconds=0.01)
     with ThreadPoolExecutor(1) as threads, turns.turn("slow"):
-
-        def go_on(key: str) -> str:
-            with turns.turn(key):
-                return key
-
-        assert threads.submit(go_on, "slow").result(20) == "slow"
-        assert threads.submit(go_on, "other").result(20) == "other"
+        assert threads.submit(_go_on, turns, "slow").result(20) == "slow"
     assert not turns._wanted
+
+
+def test_who_wants_something_else_does_not_wait() -> None:
+    turns = Turns(patience_seconds=60.0)
+    with ThreadPoolExecutor(1) as threads, turns.turn("slow"):
+        assert threads.submit(_go_on, turns, "other").result(20) == "other"
 
 
 def test_a_turn_that_fails_is_the_next_ones() -> None:
-    turns = Turns(patience_seconds=0.0)
-    for _ in range(2):
-        with pytest.raises(OperationalError), turns.turn("a"):
+    turns, is_taken, may_fail = Turns(patience_seconds=60.0), threading.Event(), threading.Event()
+
+    def fail() -> None:
+        with turns.turn("a"):
+            is_taken.set()
+            assert may_fail.wait(20)
             raise OperationalError
+
+    with ThreadPoolExecutor(2) as pool:
+        failing = pool.submit(fail)
+        assert is_taken.wait(20)
+        next_one = pool.submit(_go_on, turns, "a")
+        while turns._wanted["a"][1] < 2:
+            time.sleep(0.001)
+        may_fail.set()
+        assert isinstance(failing.exception(20), OperationalError)
+        assert next_one.result(20) == "a"
     assert not turns._wanted
+
+
+def _go_on(turns: Turns, key: str) -> str:
+    with turns.turn(key):
+        return key
