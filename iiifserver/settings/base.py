@@ -177,9 +177,7 @@ IIIF_PASS_THROUGH = True  # a request for exactly one stored JPEG tile is answer
 IIIF_JP2_INDEX = True  # regions of JPEG 2000 files from the packets that they need; False decodes from the file
 IIIF_TIFF_PIECES = True  # regions of TIFF files from the tiles or strips that they touch; False decodes from the file
 IIIF_METATILE_SIZE = 1024  # pixels a side of what is decoded at a time where neighbours are asked for; 0: tile by tile
-IIIF_KEPT_LEVEL_SIZE = (
-    512  # pixels a side up to which levels of JPEG 2000 and tiles of TIFF are made at ingest; 0: none
-)
+IIIF_KEPT_LEVEL_SIZE = 512  # pixels a side up to which levels are decoded once, at ingest, and kept; 0: none
 IIIF_THUMBNAIL_SIZES = [
     100,
     200,

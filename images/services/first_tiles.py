@@ -7,23 +7,22 @@ at the image's ends.
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 
 from caching.derivatives import get_derivative_cache
 from images.conf import conf
 from images.decoders.errors import DecodeError
-from images.iiif.geometry import Region, Size
-from images.iiif.request import ImageRequest, ResolvedRequest, parse_image_request, resolve
+from images.decoders.resample import level_scale
+from images.iiif.geometry import Size
+from images.iiif.grammar import ceil_divide
+from images.iiif.request import ResolvedRequest
 from images.iiif.tiles import TileSet, reduced_size, tile_regions, tile_set
-from images.iiif.version import ApiVersion
-from images.indexes.description import Level, SourceFormat
+from images.indexes.description import SourceFormat
 from images.selectors.images import ServedImage
 from images.services.copy_answers import answering
 from images.services.planning import derivative_key
 from images.services.rendering import image_render
-
-_ROUNDING = 1
-"""Pixels by which a stored level may be shorter than its scale factor says: libvips rounds down."""
-
+from images.services.requests import resolve_whole
 
 _MOST_TILES = 64
 """Of a level: tiles of 64 pixels. Where limits make them smaller, they are made when they are asked for."""
@@ -64,32 +63,23 @@ def _keep(served: ServedImage, resolved: ResolvedRequest) -> bool:
 
 
 def _wanted(served: ServedImage) -> Iterator[ResolvedRequest]:
-    tiles = tile_set(served.full, served.tile, served.limits)
+    tiles, whole = tile_set(served.full, served.tile, served.limits), resolve_whole(served)
     for factor in tiles.scale_factors:
         size = reduced_size(served.full, factor)
-        if max(size.width, size.height) <= conf.kept_level_size and _has_level(served, size) and _is_few(tiles, size):
+        if max(size.width, size.height) <= conf.kept_level_size and _has_level(served, factor) and _is_few(tiles, size):
             for region, tile in tile_regions(served.full, tiles.size, factor):
-                yield _resolved(served, region, tile)
+                yield replace(whole, region=region, size=tile)
 
 
 def _is_few(tiles: TileSet, size: Size) -> bool:
-    return -(-size.width // tiles.size.width) * -(-size.height // tiles.size.height) <= _MOST_TILES
+    return ceil_divide(size.width, tiles.size.width) * ceil_divide(size.height, tiles.size.height) <= _MOST_TILES
 
 
-def _has_level(served: ServedImage, size: Size) -> bool:
+def _has_level(served: ServedImage, factor: int) -> bool:
     """Whether the source has it, in pieces: else each tile would cost a decode of something larger."""
-    description = served.description
+    description, full, scale = served.description, served.full, Fraction(1, factor)
     return description.source_format is SourceFormat.TIFF and any(
-        _is_level(level, size) for level in description.levels
+        level.tile_width is not None
+        and level_scale(full.width, level.width) == level_scale(full.height, level.height) == scale
+        for level in description.levels
     )
-
-
-def _is_level(level: Level, size: Size) -> bool:
-    short = size.width - level.width, size.height - level.height
-    return level.tile_width is not None and all(0 <= pixels <= _ROUNDING for pixels in short)
-
-
-def _resolved(served: ServedImage, region: Region, size: Size) -> ResolvedRequest:
-    spelt = f"{region.x},{region.y},{region.width},{region.height}"
-    request: ImageRequest = parse_image_request(spelt, f"{size.width},{size.height}", "0", "default.jpg", ApiVersion.V3)
-    return resolve(request, served.full, served.capabilities, is_grayscale=served.description.is_grayscale)

@@ -37,3 +37,9 @@ def resolve_request(
     return KnownRequest(
         served, resolve(request, served.full, capabilities, is_grayscale=served.description.is_grayscale)
     )
+
+
+def resolve_whole(served: ServedImage, size: str = "max", quality_format: str = "default.jpg") -> ResolvedRequest:
+    """A request for the whole image, upright. Raises IIIFError where the server would refuse it."""
+    request = parse_image_request("full", size, "0", quality_format, ApiVersion.V3)
+    return resolve(request, served.full, served.capabilities, is_grayscale=served.description.is_grayscale)

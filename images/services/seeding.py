@@ -18,10 +18,9 @@ from images.decoders.errors import DamagedSourceError, DecodeError
 from images.decoders.records import read_tiles, tiles_job
 from images.iiif.errors import IIIFError
 from images.iiif.geometry import Region
-from images.iiif.request import ResolvedRequest, parse_image_request, resolve
+from images.iiif.request import ResolvedRequest
 from images.iiif.static import THUMBNAIL_PIXELS
 from images.iiif.tiles import TileSet, reduced_size, tile_regions, tile_set
-from images.iiif.version import ApiVersion
 from images.models import Image
 from images.selectors.images import ImageNotFoundError, ImageNotReadyError, ServedImage, get_served_image
 from images.services.copy_answers import answering
@@ -29,6 +28,7 @@ from images.services.decoding import get_runner
 from images.services.indexing import decoder_input
 from images.services.planning import find_pass_through, render_plan
 from images.services.producing import image_render_stored, produce
+from images.services.requests import resolve_whole
 from images.services.seed_options import SeedOptions, SeedReport, parse_options
 from images.services.seed_plan import Band, Piece, level_pieces, plan_bands
 from images.services.seed_sinks import CacheSink, SeedError, Sink, TreeSink
@@ -81,7 +81,7 @@ def image_seed(
     """
     began = time.monotonic()
     tiles, left_out = seed_tiles(served, options)
-    template = _template(served, options)
+    template = resolve_whole(served, quality_format=f"{options.quality}.{options.format}")
     report = SeedReport(name or served.identifier, left_out=left_out)
     pieces = [piece for step in tiles.scale_factors for piece in _level(served, template, tiles, step)]
     trusts = not options.refresh
@@ -132,14 +132,6 @@ def seed_tiles(served: ServedImage, options: SeedOptions) -> tuple[TileSet, tupl
         highest = advertised.scale_factors[-1]
         raise SeedError(f"At scale factor {highest} the image fits into one tile; there are no tiles above it.")
     return TileSet(advertised.size, chosen), left_out
-
-
-def _template(served: ServedImage, options: SeedOptions) -> ResolvedRequest:
-    """A request in the chosen quality and format. Raises IIIFError where the server would refuse it."""
-    written = f"{options.quality}.{options.format}"
-    request = parse_image_request("full", "max", "0", written, ApiVersion.V3)
-    capabilities = served.capabilities
-    return resolve(request, served.full, capabilities, is_grayscale=served.description.is_grayscale)
 
 
 def _level(served: ServedImage, template: ResolvedRequest, tiles: TileSet, step: int) -> Iterator[Piece]:

@@ -5,15 +5,14 @@ import logging
 from images.decoders.errors import DecodeError
 from images.iiif.errors import IIIFError
 from images.iiif.geometry import Size
-from images.iiif.request import ResolvedRequest, parse_image_request, resolve
 from images.iiif.thumbnails import base_size, is_reached
 from images.iiif.tiles import level_sizes, tile_set
-from images.iiif.version import ApiVersion
 from images.models import Image
-from images.selectors.images import ImageNotFoundError, ImageNotReadyError, ServedImage, get_served_image
+from images.selectors.images import ImageNotFoundError, ImageNotReadyError, get_served_image
 from images.services import levels
 from images.services.first_tiles import image_make_first_tiles
 from images.services.rendering import image_render
+from images.services.requests import resolve_whole
 from images.sources.errors import SourceError
 
 logger = logging.getLogger(__name__)
@@ -36,7 +35,7 @@ def image_make_thumbnails(pk: int) -> int:
     for size in _wanted(identifier):
         try:
             served = get_served_image(identifier)
-            resolved = _whole(served, size)
+            resolved = resolve_whole(served, size)
             if resolved.size not in made:
                 image_render(served, resolved).close()
                 made.add(resolved.size)
@@ -65,11 +64,6 @@ def _wanted(identifier: str) -> list[str]:
     if boxes and len(factors) > 1 and first and is_reached(first[0], base_size(served.full, boxes), 0):
         sizes.append(f"{first[0].width},{first[0].height}")
     return sizes
-
-
-def _whole(served: ServedImage, size: str) -> ResolvedRequest:
-    request = parse_image_request("full", size, "0", "default.jpg", ApiVersion.V3)
-    return resolve(request, served.full, served.capabilities, is_grayscale=served.description.is_grayscale)
 
 
 def _keep_levels(identifier: str) -> None:
