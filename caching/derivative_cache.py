@@ -18,7 +18,7 @@ from caching.errors import CacheError, CorruptEntryError
 from caching.eviction import Amount
 from caching.keeping import Keeper
 from caching.keys import DerivativeKey
-from caching.locks import Locks
+from caching.locks import Locks, Turn
 from caching.making import Maker
 from caching.memory import Memory
 from caching.production import Derivative, Landing, Production, close_chunks
@@ -179,15 +179,12 @@ class DerivativeCache:
         return is_taken
 
     @contextmanager
-    def working_alone(self, digest: str, patience_seconds: float) -> Iterator[bool]:
-        """Let no other process do the same work meanwhile; after `patience_seconds`, go on all the same.
-
-        True where somebody else has been doing it.
-        """
+    def working_alone(self, digest: str, patience_seconds: float) -> Iterator[Turn]:
+        """Let no other process do the same work meanwhile; after `patience_seconds`, go on all the same."""
         locks, began = self._locks, time.monotonic()
         is_locked = locks is not None and locks.acquire(digest, patience_seconds)
         try:
-            yield time.monotonic() - began > _AT_ONCE_SECONDS
+            yield Turn(locks is None or is_locked, time.monotonic() - began > _AT_ONCE_SECONDS)
         finally:
             if locks is not None and is_locked:
                 locks.release(digest)

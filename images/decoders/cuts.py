@@ -1,9 +1,10 @@
 """How a large rectangle is cut so that it can be decoded bit by bit: strips from the top, each in pieces. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from images.decoders.resample import Axis
+from images.iiif.geometry import Region
 
 AT_ONCE_SAMPLES = 12_000_000
 """Decoded at a time, at the most."""
@@ -152,3 +153,10 @@ def _along_x(tiles: TileGrid | None) -> Span:
 
 def _along_y(tiles: TileGrid | None) -> Span:
     return (0, 0) if tiles is None else (tiles.y, tiles.height)
+
+
+def around(regions: Sequence[Region]) -> Region:
+    """The least rectangle that holds all of them."""
+    left, top = min(each.x for each in regions), min(each.y for each in regions)
+    right, bottom = max(each.x + each.width for each in regions), max(each.y + each.height for each in regions)
+    return Region(left, top, right - left, bottom - top)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyvips
 
 from images.decoders import jp2_colour, jp2_library
-from images.decoders.cuts import Span, TileGrid
+from images.decoders.cuts import Span, TileGrid, around
 from images.decoders.errors import DamagedSourceError, DecodeLimitError
 from images.decoders.estimate import MAX_WHOLE_PIXELS
 from images.decoders.jp2_header import Codestream, Header, read_header
@@ -20,6 +20,9 @@ from images.iiif.geometry import Region
 from images.indexes.description import Level
 
 Bytes = npt.NDArray[np.uint8]
+
+_MOST_ROWS = 512
+"""Of a codestream in tiles that are decoded at once: more would let the first answer wait."""
 
 jp2_library.is_available()  # loads it now, before a decoder process shuts itself off from files
 
@@ -69,7 +72,8 @@ def load_areas(plan: DecodePlan, source: SourceData, areas: Sequence[Region]) ->
     stream = header.codestream
     whole = Region(0, 0, plan.horizontal.length, plan.vertical.length)
     if not (stream.is_one_tile and stream.has_regions):
-        for area in (areas[1:] or areas) if stream.has_regions else (whole,):
+        parts = _by_tiles(areas, tile_grid(header, grid), plan.vertical.start) if stream.has_regions else [whole]
+        for area in parts:
             columns, rows = _within(plan, area)
             raster = _empty_raster(header, columns, rows)
             decode_into(header, source, grid, columns, rows, raster, plan.layers)
@@ -82,6 +86,22 @@ def load_areas(plan: DecodePlan, source: SourceData, areas: Sequence[Region]) ->
             raster = _empty_raster(header, columns, rows)
             decode_more(codestream, header, grid, columns, rows, raster, channels)
             yield area, jp2_colour.to_image(raster, header)
+
+
+def _by_tiles(areas: Sequence[Region], tiles: TileGrid | None, top: int) -> list[Region]:
+    """Without the first, which lies in another; those together that low tiles share, the one with the first before all.
+
+    `top`: the row of the level at which the areas count theirs.
+    """
+    first, *strips = areas
+    if not strips or tiles is None:
+        return strips or [first]
+    rows = max(1, min(tiles.height, _MOST_ROWS))
+    together: dict[int, list[Region]] = {}
+    for strip in strips:
+        together.setdefault((top + strip.y - tiles.y) // rows, []).append(strip)
+    merged = [around(each) for each in together.values()]
+    return sorted(merged, key=lambda area: not area.y <= first.y < area.y + area.height)
 
 
 def _within(plan: DecodePlan, area: Region) -> tuple[Span, Span]:

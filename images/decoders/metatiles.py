@@ -6,13 +6,15 @@ neighbours will be asked for is decoded together with them. What will be asked f
 a viewer asks for tiles that lie side by side, and for those below a tile when it comes closer.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from images.iiif.geometry import Region, Size
 
 _SCREEN = Size(2048, 1536)
 """Pixels of a level that a viewer shows: of 1200 × 800 on a screen up to twice as many a side, most often 1.4 times."""
+
+_CELL_METATILES = 4
 
 _NEIGHBOURS = 2
 """One may be chance where tiles of all levels are asked for at random."""
@@ -81,13 +83,17 @@ class Grid:
         inside = (GridTile(tile.step, column, row) for row in rows for column in columns)
         return tuple(each for each in inside if self.find(*self.extent([each])) == each)
 
+    def company(self, asked: GridTile, middle: GridTile) -> tuple[GridTile, ...]:
+        """What pays to be decoded with `asked`, and itself: its metatile, as far as the screen around `middle` goes."""
+        return tuple(tile for tile in self.metatile(asked) if is_on_screen(self, tile, middle))
+
+    def cell(self, tile: GridTile) -> GridTile:
+        """What processes leave to each other, named by its first tile: the metatile."""
+        return GridTile(tile.step, tile.column - tile.column % self.across, tile.row - tile.row % self.across)
+
     def are_together(self, one: GridTile, other: GridTile) -> bool:
         """Whether both belong to one metatile."""
-        return (
-            one.step == other.step
-            and one.column // self.across == other.column // self.across
-            and one.row // self.across == other.row // self.across
-        )
+        return Grid.cell(self, one) == Grid.cell(self, other)
 
     def _block(self, tile: GridTile) -> tuple[range, range]:
         """Columns and rows of the metatile, as far as the image reaches."""
@@ -113,6 +119,50 @@ class EndGrid(Grid):
             ]
         )
         return tuple(each for each in ends if self.find(*self.extent([each])) == each)
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenGrid(Grid):
+    """Of an image that has no borders within: what is decoded with a tile is half of the screen, above or below.
+
+    The filters reach over the borders of whatever is decoded, at each level of resolution, and the coarser the level,
+    the fuller its code-blocks: of 1024 × 1024 pixels most of what is decoded lies outside. So two large halves, for two
+    decoders, cost less than metatiles that happen to lie on the screen.
+    """
+
+    def company(self, asked: GridTile, middle: GridTile) -> tuple[GridTile, ...]:
+        """Up to twice the metatile and a tile across, and the metatile down; a screen of one metatile is not halved."""
+        columns = [column for column in self._columns(middle) if self._shows(middle, column, middle.row)]
+        rows = [row for row in self._rows(middle) if self._shows(middle, middle.column, row)]
+        if len(columns) * len(rows) > self.across**2:
+            split = self._split(rows)
+            rows = [row for row in rows if (row < split) == (asked.row < split)]
+        inside = (GridTile(asked.step, column, row) for row in rows for column in columns)
+        return tuple(each for each in inside if self.find(*self.extent([each])) == each)
+
+    def cell(self, tile: GridTile) -> GridTile:
+        """Half a metatile down and several across: what two processes take for the halves differs by little more."""
+        across, down = _CELL_METATILES * self.across, self._band
+        return GridTile(tile.step, tile.column - tile.column % across, tile.row - tile.row % down)
+
+    @property
+    def _band(self) -> int:
+        return max(1, self.across // 2)
+
+    def _split(self, rows: Sequence[int]) -> int:
+        """The first row of the lower half: where a band begins, next to the middle of `rows`."""
+        return round((rows[0] + rows[-1] + 1) / 2 / self._band) * self._band
+
+    def _shows(self, middle: GridTile, column: int, row: int) -> bool:
+        return is_on_screen(self, GridTile(middle.step, column, row), middle)
+
+    def _columns(self, middle: GridTile) -> range:
+        count = -(-self.full.width // (self.tile.width * middle.step))
+        return range(max(0, middle.column - self.across), min(count, middle.column + self.across + 1))
+
+    def _rows(self, middle: GridTile) -> range:
+        count = -(-self.full.height // (self.tile.height * middle.step))
+        return range(max(0, middle.row - self.across), min(count, middle.row + self.across + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +193,8 @@ def choose(
     """
     if not _is_viewed(grid, asked, seen.recent):
         return (asked,)
-    wanted = (
-        tile
-        for tile in grid.metatile(asked)
-        if tile != asked and is_on_screen(grid, tile, seen.middle) and not is_taken(tile)
-    )
-    return (asked, *wanted)
+    company = grid.company(asked, seen.middle)
+    return (asked, *(tile for tile in company if tile != asked and not is_taken(tile)))
 
 
 def _is_viewed(grid: Grid, asked: GridTile, recent: tuple[GridTile, ...]) -> bool:

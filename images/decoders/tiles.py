@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from images.decoders import execute as rendering
 from images.decoders import jp2, libvips, pixels
+from images.decoders.cuts import around
 from images.decoders.plan import DecodePlan
 from images.decoders.records import pack_record
 from images.decoders.source import SourceData
@@ -15,7 +16,7 @@ from images.indexes.description import SourceFormat
 
 Write = Callable[[bytes], None]
 
-_STRIP_ROWS = 512
+_STRIP_ROWS = 256
 """Of the answer, that are decoded between two looks at what is there."""
 
 
@@ -63,7 +64,7 @@ def _rasters(
 def areas_of(cuts: Sequence[Region]) -> list[Region]:
     """The first cut; then strips with all of them, so that tiles leave while the next strip is decoded.
 
-    Strips follow each other from the one that holds the first cut.
+    Strips follow each other from the end that is nearer to the first cut: each shares its border with the one before.
     """
     first = cuts[0]
     if len(cuts) == 1:
@@ -71,16 +72,9 @@ def areas_of(cuts: Sequence[Region]) -> list[Region]:
     rows: dict[int, list[Region]] = {}
     for cut in cuts:
         rows.setdefault(cut.y // _STRIP_ROWS, []).append(cut)
-    middle = first.y // _STRIP_ROWS
-    downwards = sorted(row for row in rows if row >= middle)
-    upwards = sorted((row for row in rows if row < middle), reverse=True)
-    return [first, *(_around(rows[row]) for row in (*downwards, *upwards))]
-
-
-def _around(cuts: Sequence[Region]) -> Region:
-    left, top = min(cut.x for cut in cuts), min(cut.y for cut in cuts)
-    right, bottom = max(cut.x + cut.width for cut in cuts), max(cut.y + cut.height for cut in cuts)
-    return Region(left, top, right - left, bottom - top)
+    row = first.y // _STRIP_ROWS
+    goes_up = row - min(rows) > max(rows) - row
+    return [first, *(around(rows[row]) for row in sorted(rows, reverse=goes_up))]
 
 
 def _comes_in_parts(plan: DecodePlan) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from images.decoders.confinement import ProcessLimits, ResidentMemory, allow_cpu, confine
+from images.decoders.confinement import ProcessLimits, ResidentMemory, allow_cpu, confine, give_back
 from images.decoders.errors import DecodeError
 from images.decoders.failures import failure_to_json, translate
 from images.decoders.parts import Part, Parts, cuts_from_json
@@ -26,6 +26,9 @@ from images.decoders.wire import (
     frame,
     send,
 )
+
+IDLE_SECONDS = 2.0
+"""Without a job, after which a decoder gives back the memory that it keeps for the next one."""
 
 Perform = Callable[[Mapping[str, Any], SourceData, Callable[[bytes], None]], None]
 
@@ -135,11 +138,20 @@ def serve(channel: socket.socket, limits: ProcessLimits, perform: Perform) -> No
     reader = FrameReader(channel, takes_files=True)
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
-            _answer(channel, reader, perform, memory)
+            _answer(channel, _next_job(reader), reader, perform, memory)
 
 
-def _answer(channel: socket.socket, reader: FrameReader, perform: Perform, memory: ResidentMemory) -> None:
-    job = reader.read(Kind.JOB).json()
+def _next_job(reader: FrameReader) -> dict[str, Any]:
+    try:
+        return reader.read(Kind.JOB, deadline=time.monotonic() + IDLE_SECONDS).json()
+    except TimeoutError:
+        give_back()
+        return reader.read(Kind.JOB).json()
+
+
+def _answer(
+    channel: socket.socket, job: Mapping[str, Any], reader: FrameReader, perform: Perform, memory: ResidentMemory
+) -> None:
     alarm = Alarm(job["wall_seconds"], job["stream_seconds"])
     alarm.computing()
     allow_cpu(job["cpu_seconds"])

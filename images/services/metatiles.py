@@ -92,7 +92,7 @@ class Workshop:
             else:
                 claimed = self._claim(order, seen, errand)
         if promise is not None:
-            return promise.wait(self._patience_seconds) or self._alone(order)
+            return promise.wait(self._patience_seconds) or self._not_kept(order)
         with working_for(errand):
             if len(claimed) == 1:
                 return self._claimed_alone(order, claimed)
@@ -118,10 +118,21 @@ class Workshop:
     def _release(self, order: Order, claimed: dict[GridTile, _Promise], body: bytes | None = None) -> None:
         """Take promises back; whoever waits for one gets `body`."""
         with self._lock:
-            for tile in claimed:
-                self._promises.pop(order.key_of(tile).digest, None)
+            for tile, promise in claimed.items():
+                self._forget(order.key_of(tile).digest, promise)
         for promise in claimed.values():
             promise.settle(body)
+
+    def _forget(self, digest: str, promise: _Promise) -> None:
+        """Called with the lock held. Meanwhile the tile may have been promised once more."""
+        if self._promises.get(digest) is promise:
+            del self._promises[digest]
+
+    def _not_kept(self, order: Order) -> bytes:
+        """A tile that was promised, and not made with the others: perhaps another process makes it."""
+        with ExitStack() as held:
+            found = None if order.is_quick else self._made_elsewhere(order, held)
+            return found or self._alone(order)
 
     def _alone(self, order: Order) -> bytes:
         self._tally.count("single")
@@ -142,6 +153,8 @@ class Workshop:
             found = None if order.is_quick else self._made_elsewhere(order, held)
             if found is not None:
                 return found
+            if not order.is_quick:
+                self._leave_to_others(order, claimed, held)
             others = [tile for tile in claimed if tile != order.tile and not self._cache.remembers(order.key_of(tile))]
             tiles = [order.tile, *others]
             begun = self._begin(order, tiles, held) if others else None
@@ -153,12 +166,22 @@ class Workshop:
         return self._alone(order)
 
     def _made_elsewhere(self, order: Order, held: ExitStack) -> bytes | None:
-        """The tile where another process was faster; else no other makes tiles of this metatile while `held`."""
-        first = order.grid.metatile(order.tile)[0]
-        alone = self._cache.working_alone(_metatile_digest(order.key_of(first)), _PATIENCE_SECONDS)
-        look = self._cache.find_anywhere if held.enter_context(alone) else self._cache.find
+        """The tile where another process was faster; else no other makes tiles of its cell while `held`."""
+        digest = _cell_digest(order, order.grid.cell(order.tile))
+        turn = held.enter_context(self._cache.working_alone(digest, _PATIENCE_SECONDS))
+        look = self._cache.find_anywhere if turn.waited else self._cache.find
         found = look(order.key_of(order.tile))
         return None if found is None else b"".join(found.chunks)
+
+    def _leave_to_others(self, order: Order, claimed: dict[GridTile, _Promise], held: ExitStack) -> None:
+        """Take back what was promised of cells that another process is making; no other makes the rest while `held`."""
+        cells: dict[GridTile, list[GridTile]] = {}
+        for tile in claimed:
+            cells.setdefault(order.grid.cell(tile), []).append(tile)
+        del cells[order.grid.cell(order.tile)]
+        for cell, tiles in cells.items():
+            if not held.enter_context(self._cache.working_alone(_cell_digest(order, cell), 0)).is_ours:
+                self._release(order, {tile: claimed.pop(tile) for tile in tiles})
 
     def _go_on(
         self,
@@ -218,11 +241,12 @@ class Workshop:
             keep = self._cache.remember if order.is_quick else self._cache.keep
             keep(key, order.media_type, body)
         with self._lock:
-            self._promises.pop(key.digest, None)
+            self._forget(key.digest, promise)
         self._tally.count("ahead", int(not promise.is_wanted))
         promise.settle(body)
 
 
-def _metatile_digest(first: DerivativeKey) -> str:
-    """Of the work on a metatile, named by its first tile: other than that of the tile."""
-    return DerivativeKey(first.image, first.version, f"metatile/{first.parameters}", first.encoding).digest
+def _cell_digest(order: Order, cell: GridTile) -> str:
+    """Of the work on a cell, named by its first tile: other than that of the tile."""
+    first = order.key_of(cell)
+    return DerivativeKey(first.image, first.version, f"cell/{first.parameters}", first.encoding).digest

@@ -12,11 +12,12 @@ from caching.conf import conf as caching_conf
 from caching.counters import get_counters
 from caching.derivatives import get_derivative_cache
 from images.conf import conf
-from images.decoders.metatiles import Grid, GridTile
+from images.decoders.estimate import decodes_whole
+from images.decoders.metatiles import Grid, GridTile, ScreenGrid
 from images.decoders.resample import is_seamless
 from images.iiif.output import OutputFormat
 from images.iiif.request import ResolvedRequest
-from images.indexes.description import SourceFormat
+from images.indexes.description import SourceDescription, SourceFormat
 from images.selectors.images import ServedImage
 from images.services.foreseen import tile_sizes
 from images.services.metatiles import Order, Workshop
@@ -36,7 +37,7 @@ def find_order(served: ServedImage, resolved: ResolvedRequest) -> Order | None:
     if resolved.format not in _TILE_FORMATS or not resolved.rotation.is_none:
         return None
     size = metatile_size(served)
-    found = find_tile(served, resolved, size) if size else None
+    found = find_tile(served, resolved, size, _grid_kind(served)) if size else None
     if found is None:
         return None
     planned = render_plan(served, resolved)
@@ -77,6 +78,17 @@ def find_tile(
     return None
 
 
+def _grid_kind(served: ServedImage) -> type[Grid]:
+    """Halves of the screen where any region is decoded from its own parts of one codestream tile."""
+    description = served.description
+    has_borders = description.levels[0].tile_width is not None
+    return ScreenGrid if _reads_parts(description) and not has_borders else Grid
+
+
+def _reads_parts(description: SourceDescription) -> bool:
+    return description.source_format is SourceFormat.JP2 and not decodes_whole(description)
+
+
 def metatile_size(served: ServedImage) -> int:
     """Pixels a side of what is decoded together of this source; 0 where every tile is decoded alone."""
     if not get_derivative_cache().keeps:
@@ -84,8 +96,7 @@ def metatile_size(served: ServedImage) -> int:
     description = served.description
     if description.source_format is SourceFormat.TIFF and description.levels[0].tile_width:
         return 0  # its own tiles are read one by one
-    reads_parts = description.source_format is SourceFormat.JP2 and not description.detail.get("is_htj2k")
-    return conf.metatile_size * (1 if reads_parts else _FROM_THE_TOP)
+    return conf.metatile_size * (1 if _reads_parts(description) else _FROM_THE_TOP)
 
 
 @lru_cache(maxsize=1)

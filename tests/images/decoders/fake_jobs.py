@@ -53,6 +53,11 @@ def _allocate_as_glib(job: Mapping[str, Any], _source: SourceData, write: Callab
     write(b"allocated")
 
 
+def _use(job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes], None]) -> None:
+    """Memory that is written to, and freed again."""
+    write(str(sum(len(each) for each in [b"x" * job["length"] for _ in range(job["times"])])).encode())
+
+
 def _hold(job: Mapping[str, Any], _source: SourceData, write: Callable[[bytes], None]) -> None:
     _held.append(b"x" * job["length"])
     write(b"held")
@@ -210,6 +215,7 @@ _JOBS: dict[str, Callable[[Mapping[str, Any], SourceData, Callable[[bytes], None
     "spin": _spin,
     "allocate": _allocate,
     "allocate_as_glib": _allocate_as_glib,
+    "use": _use,
     "hold": _hold,
     "die": _die,
     "fail": _fail,

@@ -3,7 +3,7 @@
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from images.decoders.metatiles import EndGrid, Grid, GridTile, Seen, choose
+from images.decoders.metatiles import EndGrid, Grid, GridTile, ScreenGrid, Seen, choose, is_on_screen
 from images.iiif.geometry import Region, Size
 from images.iiif.tiles import tile_regions
 
@@ -148,3 +148,56 @@ def test_what_lies_in_one_metatile_is_together() -> None:
         assert GRID.are_together(tile, GridTile(2, 3, 3))
     for tile in (GridTile(2, 4, 3), GridTile(2, 3, 4), GridTile(1, 3, 3)):
         assert not GRID.are_together(tile, GridTile(2, 3, 3))
+
+
+@given(sizes, tiles, steps, st.integers(2, 8), st.data())
+def test_the_halves_of_a_screen_are_all_of_it_and_share_nothing(
+    full: Size, tile: Size, step: int, across: int, drawn: st.DataObject
+) -> None:
+    grid = ScreenGrid(full, tile, across)
+    columns, rows = -(-full.width // (tile.width * step)), -(-full.height // (tile.height * step))
+    middle = GridTile(step, drawn.draw(st.integers(0, columns - 1)), drawn.draw(st.integers(0, rows - 1)))
+    screen = {
+        each
+        for each in (GridTile(step, column, row) for column in range(columns) for row in range(rows))
+        if is_on_screen(grid, each, middle)
+        and max(abs(each.column - middle.column), abs(each.row - middle.row)) <= across
+        and grid.find(*grid.extent([each])) == each
+    }
+    halves = {frozenset(grid.company(asked, middle)) for asked in screen}
+    assert len(halves) <= 2
+    assert sum(map(len, halves)) == len(screen)
+    assert set().union(*halves) == screen
+    widths, heights = {each.column for each in screen}, {each.row for each in screen}
+    if len(widths) * len(heights) <= across**2:
+        assert len(halves) <= 1
+    else:
+        assert all(len(half) <= (2 * across + 1) * (across + 1) for half in halves)
+
+
+def test_a_screen_is_halved_beside_its_middle_where_a_band_begins() -> None:
+    grid = ScreenGrid(Size(12000, 9000), Size(256, 256), 4)
+    middle = GridTile(1, 20, 14)
+    upper, lower = grid.company(GridTile(1, 20, 13), middle), grid.company(GridTile(1, 20, 14), middle)
+    assert {tile.column for tile in upper} == {tile.column for tile in lower} == set(range(16, 25))
+    assert {tile.row for tile in upper} == {11, 12, 13}
+    assert {tile.row for tile in lower} == {14, 15, 16, 17}
+    assert set(grid.company(GridTile(1, 16, 17), middle)) == set(lower)
+
+
+def test_of_halves_too_only_what_is_not_taken_is_made() -> None:
+    grid = ScreenGrid(Size(12000, 9000), Size(256, 256), 4)
+    asked = GridTile(1, 20, 14)
+    around = seen(GridTile(1, 21, 14), GridTile(1, 22, 14), middle=asked)
+    chosen = choose(grid, asked, around, lambda tile: tile.column > 18)
+    assert chosen[0] == asked
+    assert set(chosen[1:]) == {GridTile(1, column, row) for column in (16, 17, 18) for row in range(14, 18)}
+    assert choose(grid, asked, seen(middle=asked)) == (asked,)
+
+
+def test_halves_of_one_screen_lie_in_cells_of_their_own() -> None:
+    grid = ScreenGrid(Size(12000, 9000), Size(256, 256), 4)
+    middle = GridTile(1, 20, 14)
+    cells = [{grid.cell(tile) for tile in grid.company(asked, middle)} for asked in (middle, GridTile(1, 20, 13))]
+    assert not cells[0] & cells[1]
+    assert cells[0] == {GridTile(1, 16, 14), GridTile(1, 16, 16)}

@@ -19,8 +19,9 @@ import pytest
 from images.decoders.pool import DecoderPool
 from images.decoders.sandbox import ARCHITECTURES
 from images.decoders.source import SourceData
+from images.decoders.worker import IDLE_SECONDS
 from tests.images.decoders.conftest import PoolMaker
-from tests.images.decoders.processes import are_gone, is_alive, status
+from tests.images.decoders.processes import are_gone, is_alive, status, wait_until
 
 LANDLOCK_CREATE_RULESET = 444
 HAS_LANDLOCK = ctypes.CDLL(None).syscall(LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), 1) > 0
@@ -184,3 +185,17 @@ def test_signals_meant_for_the_server_do_not_end_decoders(pool: DecoderPool) -> 
             os.kill(pid, number)
     assert pool.run({"kind": "echo"}, SourceData(data=b"a")).read() == b"a"
     assert all(map(is_alive, everyone))
+
+
+def test_a_decoder_without_work_gives_back_what_it_kept_for_the_next_job(new_pool: PoolMaker) -> None:
+    pool, length = new_pool(size=1), 12 * 2**20
+    pid = report(pool)["pid"]
+
+    def resident() -> int:
+        return int(status(pid)["VmRSS"].split()[0]) * 1024
+
+    before = resident()
+    assert pool.run({"kind": "use", "length": length, "times": 4}, NOTHING).read() == str(4 * length).encode()
+    assert resident() > before + 3 * length  # kept, as it is below the limit of what a decoder may keep
+    assert wait_until(lambda: resident() < before + length, IDLE_SECONDS + 10)
+    assert report(pool)["pid"] == pid

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image as PillowImage
 
-from images.decoders import jobs
+from images.decoders import jobs, jp2
 from images.decoders.errors import DecoderDiedError
 from images.decoders.execute import execute
 from images.decoders.plan import plan
@@ -15,6 +15,8 @@ from images.decoders.pool import DecoderPool
 from images.decoders.records import read_tiles, tiles_job
 from images.decoders.render import RenderRequest
 from images.decoders.source import SourceData
+from images.decoders.tiles import areas_of
+from images.decoders.tiles import execute as execute_tiles
 from images.iiif.geometry import Region, Size
 from images.indexes.description import SourceDescription, SourceFormat
 from tests.images.decoders import scenes
@@ -118,3 +120,39 @@ def test_a_tile_that_is_cut_off_is_no_tile() -> None:
     for length in (5, 8, len(answer) - 1):
         with pytest.raises(DecoderDiedError):
             list(read_tiles([answer[:length]]))
+
+
+@pytest.mark.parametrize(
+    ("first", "rows"),
+    [((0, 0), [0, 256, 512, 768]), ((512, 256), [0, 256, 512, 768]), ((256, 512), [768, 512, 256, 0])],
+)
+def test_strips_go_one_way_so_that_each_shares_its_border_with_the_one_before(
+    first: tuple[int, int], rows: list[int]
+) -> None:
+    tiles = [Region(x, y, 256, 256) for y in range(0, 1024, 256) for x in range(0, 768, 256)]
+    asked = Region(*first, 256, 256)
+    areas = areas_of([asked, *(tile for tile in tiles if tile != asked)])
+    assert areas[0] == asked
+    assert [area.y for area in areas[1:]] == rows
+    assert {(area.x, area.width, area.height) for area in areas[1:]} == {(0, 768, 256)}
+    assert areas_of([asked]) == [asked]
+
+
+def test_of_a_codestream_in_tiles_no_tile_is_decoded_strip_by_strip(monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer = io.BytesIO()
+    pixels = scenes.noise(1024, 1100)
+    PillowImage.fromarray(pixels).save(buffer, "JPEG2000", num_resolutions=3, tile_size=(512, 512))
+    decoded: list[int] = []
+    into = jp2.decode_into
+
+    def counting(*arguments: Any) -> None:
+        decoded.append(arguments[4][1] - arguments[4][0])
+        into(*arguments)
+
+    monkeypatch.setattr(jp2, "decode_into", counting)
+    planned = plan(scenes.jp2_description(1024, 1100, 3), RenderRequest(Region(0, 0, 1024, 1024), Size(1024, 1024)))
+    tiles = [Region(x, y, 256, 256) for y in range(768, -1, -256) for x in range(0, 1024, 256)]
+    written: list[bytes] = []
+    execute_tiles(planned, tiles, SourceData(data=buffer.getvalue()), written.append)
+    assert decoded == [512, 512]
+    assert next(number for number, _ in read_tiles(iter(written))) == 0

@@ -15,10 +15,10 @@ from caching.derivatives import DerivativeCache
 from caching.keys import DerivativeKey
 from caching.second_demand import SecondDemand
 from images.decoders.errors import DamagedSourceError, OverloadedError
-from images.decoders.metatiles import Grid, GridTile
+from images.decoders.metatiles import Grid, GridTile, ScreenGrid
 from images.iiif.geometry import Size
 from images.services.demand import Demand
-from images.services.metatiles import Order, Workshop
+from images.services.metatiles import Order, Workshop, _cell_digest
 from images.sources.errors import SourceUnreachableError
 
 IMAGE = "0" * 32
@@ -242,3 +242,85 @@ def test_what_is_wrong_with_others_harms_no_quick_tile(workshop: Workshop, error
     assert maker.together
     assert len(maker.alone) == 3
     assert not workshop._promises
+
+
+class OtherProcess:
+    """Locks, some of which another process holds until it lets go."""
+
+    def __init__(self) -> None:
+        self.theirs: set[str] = set()
+        self.ours: list[str] = []
+
+    def acquire(self, digest: str, timeout_seconds: float) -> bool:
+        end = time.monotonic() + timeout_seconds
+        while digest in self.theirs and time.monotonic() < end:
+            time.sleep(0.005)
+        if digest not in self.theirs:
+            self.ours.append(digest)
+        return digest not in self.theirs
+
+    def release(self, digest: str) -> None:
+        self.ours.remove(digest)
+
+
+SCREEN = ScreenGrid(Size(8192, 8192), Size(256, 256), 4)
+
+
+def on_screen(maker: Maker, tile: GridTile) -> Order:
+    return replace(maker.order(tile), grid=SCREEN)
+
+
+def test_what_another_process_is_making_is_left_to_it(tmp_path: Path) -> None:
+    locks = OtherProcess()
+    cache = DerivativeCache(DiskBackend(tmp_path), locks=locks)
+    workshop, maker = Workshop(cache, patience_seconds=10), Maker()
+    middle, beside, below = GridTile(1, 20, 14), GridTile(1, 21, 14), GridTile(1, 20, 16)
+    workshop.make(on_screen(maker, middle))
+    locks.theirs.add(_cell_digest(on_screen(maker, below), SCREEN.cell(below)))
+    assert workshop.make(on_screen(maker, beside)) == body_of(beside)
+    assert maker.ended.wait(10)
+    while workshop._promises:
+        time.sleep(0.01)
+    (made,) = maker.together
+    assert made[0] == beside
+    assert {tile.row for tile in made} == {14, 15}
+    assert not locks.ours
+    answers: list[bytes] = []
+    waiting = threading.Thread(target=lambda: answers.append(workshop.make(on_screen(maker, below))))
+    waiting.start()
+    time.sleep(0.1)
+    assert not answers
+    cache.keep(key_of(below), "image/jpeg", b"theirs")
+    locks.theirs.clear()
+    waiting.join(10)
+    assert answers == [b"theirs"]
+    assert len(maker.together) == 1
+    assert not locks.ours
+
+
+def test_who_waits_for_a_tile_that_is_left_to_another_process_gets_it_from_there(tmp_path: Path) -> None:
+    locks = OtherProcess()
+    cache = DerivativeCache(DiskBackend(tmp_path), locks=locks)
+    workshop, maker = Workshop(cache, patience_seconds=10), Maker()
+    middle, beside, below = GridTile(1, 20, 14), GridTile(1, 21, 14), GridTile(1, 20, 16)
+    workshop.make(on_screen(maker, middle))
+    own = _cell_digest(on_screen(maker, beside), SCREEN.cell(beside))
+    locks.theirs |= {own, _cell_digest(on_screen(maker, below), SCREEN.cell(below))}
+    answers: dict[GridTile, bytes] = {}
+
+    def ask(tile: GridTile) -> None:
+        answers[tile] = workshop.make(on_screen(maker, tile))
+
+    threads = [threading.Thread(target=ask, args=(tile,)) for tile in (beside, below)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.05)
+    assert not answers
+    locks.theirs.discard(own)  # it was not making `beside`
+    threads[0].join(10)
+    assert answers == {beside: body_of(beside)}
+    cache.keep(key_of(below), "image/jpeg", b"theirs")
+    locks.theirs.clear()
+    threads[1].join(10)
+    assert answers[below] == b"theirs"
+    assert all(tile.row < 16 for tile in maker.together[0])
