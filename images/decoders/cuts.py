@@ -11,6 +11,12 @@ AT_ONCE_SAMPLES = 12_000_000
 
 _LEAST_AT_ONCE_SAMPLES = 4_000_000
 
+_STRIP_ROWS = 256
+"""That are decoded between two looks at what tiles are there."""
+
+_BLOCK_LENGTH = 512
+"""The same where the codestream is in tiles that are no longer."""
+
 _DECODER_BYTES = 340_000_000
 """Of OpenJPEG, where a tile has no more than a gigasample."""
 
@@ -160,3 +166,37 @@ def around(regions: Sequence[Region]) -> Region:
     left, top = min(each.x for each in regions), min(each.y for each in regions)
     right, bottom = max(each.x + each.width for each in regions), max(each.y + each.height for each in regions)
     return Region(left, top, right - left, bottom - top)
+
+
+def strips_of(cuts: Sequence[Region]) -> list[Region]:
+    """The first cut; then strips with all of them, so that tiles leave while the next strip is decoded.
+
+    Strips follow each other from the end that is nearer to the first cut: each shares its border with the one before.
+    """
+    first = cuts[0]
+    if len(cuts) == 1:
+        return [first]
+    rows: dict[int, list[Region]] = {}
+    for cut in cuts:
+        rows.setdefault(cut.y // _STRIP_ROWS, []).append(cut)
+    row = first.y // _STRIP_ROWS
+    goes_up = row - min(rows) > max(rows) - row
+    return [first, *(around(rows[row]) for row in sorted(rows, reverse=goes_up))]
+
+
+def blocks_of(cuts: Sequence[Region], tiles: TileGrid, left: int, top: int) -> list[Region]:
+    """Areas that hold the cuts, the one with the first cut first: a tile of the codestream each, or several small ones.
+
+    `left`, `top`: where the cuts count from, in pixels of the level.
+    """
+    width, height = _block_length(tiles.width), _block_length(tiles.height)
+    blocks: dict[tuple[int, int], list[Region]] = {}
+    for cut in cuts:
+        place = (left + cut.x - tiles.x) // width, (top + cut.y - tiles.y) // height
+        blocks.setdefault(place, []).append(cut)
+    return [around(block) for block in blocks.values()]
+
+
+def _block_length(tile: int) -> int:
+    tile = max(1, tile)
+    return tile * max(1, _BLOCK_LENGTH // tile)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyvips
 
 from images.decoders import jp2_colour, jp2_library
-from images.decoders.cuts import Span, TileGrid, around
+from images.decoders.cuts import Span, TileGrid, blocks_of, strips_of
 from images.decoders.errors import DamagedSourceError, DecodeLimitError
 from images.decoders.estimate import MAX_WHOLE_PIXELS
 from images.decoders.jp2_header import Codestream, Header, read_header
@@ -20,9 +20,6 @@ from images.iiif.geometry import Region
 from images.indexes.description import Level
 
 Bytes = npt.NDArray[np.uint8]
-
-_MOST_ROWS = 512
-"""Of a codestream in tiles that are decoded at once: more would let the first answer wait."""
 
 jp2_library.is_available()  # loads it now, before a decoder process shuts itself off from files
 
@@ -61,19 +58,18 @@ def _span(axis: Axis) -> Span:
     return axis.start, axis.start + axis.length
 
 
-def load_areas(plan: DecodePlan, source: SourceData, areas: Sequence[Region]) -> Iterator[tuple[Region, pyvips.Image]]:
-    """Parts of the rectangle that the plan reads, in pixels of it, one after the other in little more time than all.
+def load_areas(plan: DecodePlan, source: SourceData, cuts: Sequence[Region]) -> Iterator[tuple[Region, pyvips.Image]]:
+    """Areas of the rectangle that the plan reads, in pixels of it, until all `cuts` were in one, the first one first.
 
-    The first one lies in the second, if there is one: it is left out where several tiles make the codestream, since it
-    would be decoded twice. Where no parts can be decoded, the rectangle alone. Raises DecodeError.
+    Together they take little more time than the rectangle. Where no areas can be decoded, the rectangle alone. Raises
+    DecodeError.
     """
     header = read_header(source)
     grid = level_grid(header, plan.level)
     stream = header.codestream
-    whole = Region(0, 0, plan.horizontal.length, plan.vertical.length)
-    if not (stream.is_one_tile and stream.has_regions):
-        parts = _by_tiles(areas, tile_grid(header, grid), plan.vertical.start) if stream.has_regions else [whole]
-        for area in parts:
+    tiles = tile_grid(header, grid)
+    if tiles is not None or not stream.has_regions:
+        for area in _separate_areas(plan, cuts, tiles if stream.has_regions else None):
             columns, rows = _within(plan, area)
             raster = _empty_raster(header, columns, rows)
             decode_into(header, source, grid, columns, rows, raster, plan.layers)
@@ -81,27 +77,18 @@ def load_areas(plan: DecodePlan, source: SourceData, areas: Sequence[Region]) ->
         return
     channels = jp2_colour.channels(header)
     with jp2_library.opened(source, stream.offset, stream.length, grid.reduction, plan.layers) as codestream:
-        for area in areas:
+        for area in strips_of(cuts):
             columns, rows = _within(plan, area)
             raster = _empty_raster(header, columns, rows)
             decode_more(codestream, header, grid, columns, rows, raster, channels)
             yield area, jp2_colour.to_image(raster, header)
 
 
-def _by_tiles(areas: Sequence[Region], tiles: TileGrid | None, top: int) -> list[Region]:
-    """Without the first, which lies in another; those together that low tiles share, the one with the first before all.
-
-    `top`: the row of the level at which the areas count theirs.
-    """
-    first, *strips = areas
-    if not strips or tiles is None:
-        return strips or [first]
-    rows = max(1, min(tiles.height, _MOST_ROWS))
-    together: dict[int, list[Region]] = {}
-    for strip in strips:
-        together.setdefault((top + strip.y - tiles.y) // rows, []).append(strip)
-    merged = [around(each) for each in together.values()]
-    return sorted(merged, key=lambda area: not area.y <= first.y < area.y + area.height)
+def _separate_areas(plan: DecodePlan, cuts: Sequence[Region], tiles: TileGrid | None) -> list[Region]:
+    """Of a codestream in tiles, which have nothing in common; the whole rectangle where nothing else can be decoded."""
+    if tiles is None:
+        return [Region(0, 0, plan.horizontal.length, plan.vertical.length)]
+    return blocks_of(cuts, tiles, plan.horizontal.start, plan.vertical.start)
 
 
 def _within(plan: DecodePlan, area: Region) -> tuple[Span, Span]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 from images.decoders import execute as rendering
 from images.decoders import jp2, libvips, pixels
-from images.decoders.cuts import around
 from images.decoders.plan import DecodePlan
 from images.decoders.records import pack_record
 from images.decoders.source import SourceData
@@ -15,9 +14,6 @@ from images.iiif.geometry import Region
 from images.indexes.description import SourceFormat
 
 Write = Callable[[bytes], None]
-
-_STRIP_ROWS = 256
-"""Of the answer, that are decoded between two looks at what is there."""
 
 
 def execute(plan: DecodePlan, cuts: Sequence[Region], source: SourceData, write: Write) -> None:
@@ -53,28 +49,12 @@ def _rasters(
 ) -> Iterator[tuple[Region, Callable[[Region], bytes]]]:
     """Areas of the answer, with what encodes parts of them; the first holds the first cut."""
     if source.parts is None and _comes_in_parts(plan):
-        for area, image in jp2.load_areas(plan, source, areas_of(cuts)):
+        for area, image in jp2.load_areas(plan, source, cuts):
             yield area, pixels.cutter(rendering.displayed(image, plan), plan.request)
         return
     with rendering.opened_region(plan, source) as image:
         raster = rendering.shown(image, plan)
         yield Region(0, 0, raster.width, raster.height), pixels.cutter(raster, plan.request)
-
-
-def areas_of(cuts: Sequence[Region]) -> list[Region]:
-    """The first cut; then strips with all of them, so that tiles leave while the next strip is decoded.
-
-    Strips follow each other from the end that is nearer to the first cut: each shares its border with the one before.
-    """
-    first = cuts[0]
-    if len(cuts) == 1:
-        return [first]
-    rows: dict[int, list[Region]] = {}
-    for cut in cuts:
-        rows.setdefault(cut.y // _STRIP_ROWS, []).append(cut)
-    row = first.y // _STRIP_ROWS
-    goes_up = row - min(rows) > max(rows) - row
-    return [first, *(around(rows[row]) for row in sorted(rows, reverse=goes_up))]
 
 
 def _comes_in_parts(plan: DecodePlan) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from images.decoders import jobs, jp2
+from images.decoders.cuts import TileGrid, blocks_of, strips_of
 from images.decoders.errors import DecoderDiedError
 from images.decoders.execute import execute
 from images.decoders.plan import plan
@@ -15,7 +16,6 @@ from images.decoders.pool import DecoderPool
 from images.decoders.records import read_tiles, tiles_job
 from images.decoders.render import RenderRequest
 from images.decoders.source import SourceData
-from images.decoders.tiles import areas_of
 from images.decoders.tiles import execute as execute_tiles
 from images.iiif.geometry import Region, Size
 from images.indexes.description import SourceDescription, SourceFormat
@@ -131,28 +131,46 @@ def test_strips_go_one_way_so_that_each_shares_its_border_with_the_one_before(
 ) -> None:
     tiles = [Region(x, y, 256, 256) for y in range(0, 1024, 256) for x in range(0, 768, 256)]
     asked = Region(*first, 256, 256)
-    areas = areas_of([asked, *(tile for tile in tiles if tile != asked)])
+    areas = strips_of([asked, *(tile for tile in tiles if tile != asked)])
     assert areas[0] == asked
     assert [area.y for area in areas[1:]] == rows
     assert {(area.x, area.width, area.height) for area in areas[1:]} == {(0, 768, 256)}
-    assert areas_of([asked]) == [asked]
+    assert strips_of([asked]) == [asked]
 
 
-def test_of_a_codestream_in_tiles_no_tile_is_decoded_strip_by_strip(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_codestream_in_tiles_each_is_decoded_once_that_with_the_first_answer_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     buffer = io.BytesIO()
-    pixels = scenes.noise(1024, 1100)
-    PillowImage.fromarray(pixels).save(buffer, "JPEG2000", num_resolutions=3, tile_size=(512, 512))
-    decoded: list[int] = []
+    PillowImage.fromarray(scenes.noise(1024, 1100)).save(buffer, "JPEG2000", num_resolutions=3, tile_size=(512, 512))
+    decoded: list[tuple[tuple[int, int], tuple[int, int]]] = []
     into = jp2.decode_into
 
     def counting(*arguments: Any) -> None:
-        decoded.append(arguments[4][1] - arguments[4][0])
+        decoded.append(arguments[3:5])
         into(*arguments)
 
     monkeypatch.setattr(jp2, "decode_into", counting)
     planned = plan(scenes.jp2_description(1024, 1100, 3), RenderRequest(Region(0, 0, 1024, 1024), Size(1024, 1024)))
-    tiles = [Region(x, y, 256, 256) for y in range(768, -1, -256) for x in range(0, 1024, 256)]
+    tiles = [Region(x, y, 256, 256) for y in range(768, -1, -256) for x in range(768, -1, -256)]
     written: list[bytes] = []
     execute_tiles(planned, tiles, SourceData(data=buffer.getvalue()), written.append)
-    assert decoded == [512, 512]
+    upper, lower = (0, 512), (512, 1024)
+    assert decoded[0] == (lower, lower)
+    assert sorted(decoded) == [(upper, upper), (upper, lower), (lower, upper), (lower, lower)]
     assert next(number for number, _ in read_tiles(iter(written))) == 0
+
+
+@pytest.mark.parametrize(
+    ("tile", "left", "areas"),
+    [
+        (100, 0, [Region(0, 0, 512, 512), Region(512, 0, 512, 512)]),
+        (512, 256, [Region(0, 0, 256, 512), Region(256, 0, 512, 512), Region(768, 0, 256, 512)]),
+        (300, 0, [Region(0, 0, 512, 512), Region(512, 0, 256, 512), Region(768, 0, 256, 512)]),
+        (4096, 0, [Region(0, 0, 1024, 512)]),
+    ],
+)
+def test_each_cut_lies_in_an_area(tile: int, left: int, areas: list[Region]) -> None:
+    cuts = [Region(x, y, 256, 256) for y in (0, 256) for x in range(0, 1024, 256)]
+    found = blocks_of(cuts, TileGrid(0, 0, tile, 5000), left, 0)
+    assert found == areas
