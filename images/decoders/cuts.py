@@ -187,12 +187,17 @@ def strips_of(cuts: Sequence[Region]) -> list[Region]:
 def blocks_of(cuts: Sequence[Region], tiles: TileGrid, left: int, top: int) -> list[Region]:
     """Areas that hold the cuts, the one with the first cut first: a tile of the codestream each, or several small ones.
 
-    `left`, `top`: where the cuts count from, in pixels of the level.
+    Where tiles end within cuts, all that lies side by side. `left`, `top`: where the cuts count from, in pixels of the
+    level.
     """
     width, height = _block_length(tiles.width), _block_length(tiles.height)
+    starts = [left + cut.x - tiles.x for cut in cuts]
+    is_aligned = all(
+        start // width == (start + cut.width - 1) // width for start, cut in zip(starts, cuts, strict=True)
+    )
     blocks: dict[tuple[int, int], list[Region]] = {}
-    for cut in cuts:
-        place = (left + cut.x - tiles.x) // width, (top + cut.y - tiles.y) // height
+    for start, cut in zip(starts, cuts, strict=True):
+        place = start // width if is_aligned else 0, (top + cut.y - tiles.y) // height
         blocks.setdefault(place, []).append(cut)
     return [around(block) for block in blocks.values()]
 

@@ -16,6 +16,8 @@ _SCREEN = Size(2048, 1536)
 
 _CELL_METATILES = 4
 
+_WHOLE_PIXELS = 1024 * 1024
+
 _NEIGHBOURS = 2
 """One may be chance where tiles of all levels are asked for at random."""
 
@@ -131,10 +133,15 @@ class ScreenGrid(Grid):
     """
 
     def company(self, asked: GridTile, middle: GridTile) -> tuple[GridTile, ...]:
-        """Up to twice the metatile and a tile across, and the metatile down; a screen of one metatile is not halved."""
+        """Up to twice the metatile and a tile across, and the metatile down; a screen of a megapixel is not halved.
+
+        Beyond that, where metatiles are small, its metatile.
+        """
         columns = [column for column in self._columns(middle) if self._shows(middle, column, middle.row)]
         rows = [row for row in self._rows(middle) if self._shows(middle, middle.column, row)]
-        if len(columns) * len(rows) > self.across**2:
+        if asked.column not in columns or asked.row not in rows:
+            return Grid.company(self, asked, middle)
+        if len(columns) * len(rows) > min(self.across**2, max(1, _WHOLE_PIXELS // self.tile.area)):
             split = self._split(rows)
             rows = [row for row in rows if (row < split) == (asked.row < split)]
         inside = (GridTile(asked.step, column, row) for row in rows for column in columns)

@@ -6,7 +6,7 @@ background. Nothing that goes wrong with the others touches the tile that was as
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from caching.derivatives import DerivativeCache
 from caching.keys import DerivativeKey
 from images.decoders.errors import DecodeError, OverloadedError
 from images.decoders.metatiles import Grid, GridTile, Seen, choose
+from images.services.cells import Cells
 from images.services.demand import Demand
 from images.sources.errors import SourceError
 
@@ -53,6 +54,8 @@ class _Promise:
         self.is_wanted = False
         self._settled = threading.Event()
         self._body: bytes | None = None
+        self.is_left = False
+        """Whether nobody tried to make it here: another process does, or has."""
 
     def settle(self, body: bytes | None) -> None:
         """With None where it could not be made together with others."""
@@ -77,13 +80,16 @@ class Workshop:
         self._cache = cache
         self._patience_seconds = patience_seconds
         self._demand = demand or Demand()
+        self._cells = Cells(cache)
         self._lock = threading.Lock()
         self._promises: dict[str, _Promise] = {}
         self._tally = Tally(counters, "iiif_tiles_made", ("single", "together", "ahead"))
 
     def make(self, order: Order) -> bytes:
         """The bytes of the tile that is ordered. Raises what `make_alone` raises."""
-        seen = self._demand.note(order.subject, order.grid, order.tile)
+        return self._make(order, self._demand.note(order.subject, order.grid, order.tile), is_first=True)
+
+    def _make(self, order: Order, seen: Seen, *, is_first: bool) -> bytes:
         errand = Errand()
         with self._lock:
             promise = self._promises.get(order.key_of(order.tile).digest)
@@ -92,7 +98,10 @@ class Workshop:
             else:
                 claimed = self._claim(order, seen, errand)
         if promise is not None:
-            return promise.wait(self._patience_seconds) or self._not_kept(order)
+            body = promise.wait(self._patience_seconds)
+            if body is None and promise.is_left and is_first:
+                return self._found(order) or self._make(order, seen, is_first=False)
+            return body or self._alone(order)
         with working_for(errand):
             if len(claimed) == 1:
                 return self._claimed_alone(order, claimed)
@@ -128,11 +137,16 @@ class Workshop:
         if self._promises.get(digest) is promise:
             del self._promises[digest]
 
-    def _not_kept(self, order: Order) -> bytes:
-        """A tile that was promised, and not made with the others: perhaps another process makes it."""
-        with ExitStack() as held:
-            found = None if order.is_quick else self._made_elsewhere(order, held)
-            return found or self._alone(order)
+    def _leave(self, order: Order, claimed: dict[GridTile, _Promise], tiles: Iterable[GridTile]) -> None:
+        """Take back the promises of tiles that others have made, or make; whoever waits for one may look again."""
+        left = {tile: claimed.pop(tile) for tile in tiles}
+        for promise in left.values():
+            promise.is_left = True
+        self._release(order, left)
+
+    def _found(self, order: Order, *, anywhere: bool = True) -> bytes | None:
+        found = (self._cache.find_anywhere if anywhere else self._cache.find)(order.key_of(order.tile))
+        return None if found is None else b"".join(found.chunks)
 
     def _alone(self, order: Order) -> bytes:
         self._tally.count("single")
@@ -151,11 +165,15 @@ class Workshop:
         with ExitStack() as held:
             held.callback(self._release, order, claimed)
             found = None if order.is_quick else self._made_elsewhere(order, held)
+            others = [tile for tile in claimed if tile != order.tile]
             if found is not None:
+                claimed[order.tile].settle(found)
+                self._leave(order, claimed, others)
                 return found
             if not order.is_quick:
                 self._leave_to_others(order, claimed, held)
-            others = [tile for tile in claimed if tile != order.tile and not self._cache.remembers(order.key_of(tile))]
+            self._leave(order, claimed, [tile for tile in others if tile in claimed and self._remembers(order, tile)])
+            others = [tile for tile in claimed if tile != order.tile]
             tiles = [order.tile, *others]
             begun = self._begin(order, tiles, held) if others else None
             if begun is not None:
@@ -168,10 +186,11 @@ class Workshop:
     def _made_elsewhere(self, order: Order, held: ExitStack) -> bytes | None:
         """The tile where another process was faster; else no other makes tiles of its cell while `held`."""
         digest = _cell_digest(order, order.grid.cell(order.tile))
-        turn = held.enter_context(self._cache.working_alone(digest, _PATIENCE_SECONDS))
-        look = self._cache.find_anywhere if turn.waited else self._cache.find
-        found = look(order.key_of(order.tile))
-        return None if found is None else b"".join(found.chunks)
+        turn = held.enter_context(self._cells.working_on(digest, _PATIENCE_SECONDS))
+        return self._found(order, anywhere=turn.waited)
+
+    def _remembers(self, order: Order, tile: GridTile) -> bool:
+        return self._cache.remembers(order.key_of(tile))
 
     def _leave_to_others(self, order: Order, claimed: dict[GridTile, _Promise], held: ExitStack) -> None:
         """Take back what was promised of cells that another process is making; no other makes the rest while `held`."""
@@ -180,8 +199,8 @@ class Workshop:
             cells.setdefault(order.grid.cell(tile), []).append(tile)
         del cells[order.grid.cell(order.tile)]
         for cell, tiles in cells.items():
-            if not held.enter_context(self._cache.working_alone(_cell_digest(order, cell), 0)).is_ours:
-                self._release(order, {tile: claimed.pop(tile) for tile in tiles})
+            if not held.enter_context(self._cells.working_on(_cell_digest(order, cell), 0)).is_ours:
+                self._leave(order, claimed, tiles)
 
     def _go_on(
         self,

@@ -27,6 +27,9 @@ from images.services.producing import produce, produce_tiles
 _TILE_FORMATS = frozenset({OutputFormat.JPG, OutputFormat.PNG, OutputFormat.WEBP})
 """That viewers ask for; others are dear to encode, and nobody asks for a second tile."""
 _LEAST_TOGETHER = 2
+_MOST_BANDS = 3
+"""Of sources of which half a screen is decoded at once: of more, it would be more than a decoder does at a time."""
+
 _FROM_THE_TOP = 2
 """How much larger a metatile is where each region is read from the top of the source, or with all around it: the more
 tiles share that."""
@@ -79,10 +82,11 @@ def find_tile(
 
 
 def _grid_kind(served: ServedImage) -> type[Grid]:
-    """Halves of the screen where any region is decoded from its own parts of one codestream tile."""
+    """Halves of the screen where any region is decoded strip by strip from its own parts of one codestream tile."""
     description = served.description
     has_borders = description.levels[0].tile_width is not None
-    return ScreenGrid if _reads_parts(description) and not has_borders else Grid
+    is_plain = description.orientation == 1 and description.bands <= _MOST_BANDS
+    return ScreenGrid if is_plain and _reads_parts(description) and not has_borders else Grid
 
 
 def _reads_parts(description: SourceDescription) -> bool:

@@ -169,10 +169,23 @@ def test_the_halves_of_a_screen_are_all_of_it_and_share_nothing(
     assert sum(map(len, halves)) == len(screen)
     assert set().union(*halves) == screen
     widths, heights = {each.column for each in screen}, {each.row for each in screen}
-    if len(widths) * len(heights) <= across**2:
+    area = len(widths) * len(heights)
+    if area <= across**2 and area * tile.area <= 1024**2:
         assert len(halves) <= 1
     else:
         assert all(len(half) <= (2 * across + 1) * (across + 1) for half in halves)
+
+
+@given(sizes, tiles, steps, st.integers(2, 8), st.data())
+def test_every_tile_on_a_screen_is_in_company(
+    full: Size, tile: Size, step: int, across: int, drawn: st.DataObject
+) -> None:
+    grid = ScreenGrid(full, tile, across)
+    columns, rows = -(-full.width // (tile.width * step)), -(-full.height // (tile.height * step))
+    middle = GridTile(step, drawn.draw(st.integers(0, columns - 1)), drawn.draw(st.integers(0, rows - 1)))
+    for asked in (GridTile(step, column, row) for column in range(columns) for row in range(rows)):
+        if is_on_screen(grid, asked, middle) and grid.find(*grid.extent([asked])) == asked:
+            assert asked in grid.company(asked, middle)
 
 
 def test_a_screen_is_halved_beside_its_middle_where_a_band_begins() -> None:

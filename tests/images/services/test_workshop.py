@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from caching.second_demand import SecondDemand
 from images.decoders.errors import DamagedSourceError, OverloadedError
 from images.decoders.metatiles import Grid, GridTile, ScreenGrid
 from images.iiif.geometry import Size
+from images.services.cells import Cells
 from images.services.demand import Demand
 from images.services.metatiles import Order, Workshop, _cell_digest
 from images.sources.errors import SourceUnreachableError
@@ -324,3 +325,54 @@ def test_who_waits_for_a_tile_that_is_left_to_another_process_gets_it_from_there
     threads[1].join(10)
     assert answers[below] == b"theirs"
     assert all(tile.row < 16 for tile in maker.together[0])
+
+
+def test_who_waits_is_not_left_with_a_tile_alone_when_the_leader_finds_its_own(tmp_path: Path) -> None:
+    locks = OtherProcess()
+    cache = DerivativeCache(DiskBackend(tmp_path), locks=locks)
+    workshop, maker = Workshop(cache, patience_seconds=10), Maker()
+    middle, beside, below = GridTile(1, 20, 14), GridTile(1, 21, 14), GridTile(1, 20, 16)
+    workshop.make(on_screen(maker, middle))
+    own = _cell_digest(on_screen(maker, beside), SCREEN.cell(beside))
+    locks.theirs.add(own)
+    answers: list[tuple[GridTile, bytes]] = []
+    wanted = (beside, beside, below)
+    threads = [
+        threading.Thread(target=lambda tile=tile: answers.append((tile, workshop.make(on_screen(maker, tile)))))
+        for tile in wanted
+    ]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.05)
+    cache.keep(key_of(beside), "image/jpeg", b"theirs")
+    locks.theirs.clear()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(answers, key=lambda answer: answer[0].row) == [
+        (beside, b"theirs"),
+        (beside, b"theirs"),
+        (below, body_of(below)),
+    ]
+    assert maker.ended.wait(10)
+    assert maker.alone == [middle]
+    assert [tiles[0] for tiles in maker.together] == [below]
+
+
+def test_a_cell_is_given_back_when_the_last_thread_is_done_with_it(tmp_path: Path) -> None:
+    locks = OtherProcess()
+    cells = Cells(DerivativeCache(DiskBackend(tmp_path), locks=locks))
+    with ExitStack() as first, ExitStack() as second:
+        assert first.enter_context(cells.working_on("cell", 0)).is_ours
+        assert second.enter_context(cells.working_on("cell", 0)).is_ours
+        assert locks.ours == ["cell"]
+        first.close()
+        assert locks.ours == ["cell"]
+        second.close()
+        assert not locks.ours
+    locks.theirs.add("cell")
+    with cells.working_on("cell", 0) as turn:
+        assert not turn.is_ours
+    locks.theirs.clear()
+    with cells.working_on("cell", 0) as turn:
+        assert turn.is_ours
+    assert not locks.ours
