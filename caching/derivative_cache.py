@@ -8,8 +8,8 @@ tried for a while.
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
+from caching.alone import Alone
 from caching.backends.null import NullBackend
 from caching.backends.protocol import DerivativeBackend, Entry, SweepReport, Usage
 from caching.background import BackgroundQueue
@@ -18,7 +18,7 @@ from caching.errors import CacheError, CorruptEntryError
 from caching.eviction import Amount
 from caching.keeping import Keeper
 from caching.keys import DerivativeKey
-from caching.locks import Locks, Turn
+from caching.locks import Locks
 from caching.making import Maker
 from caching.memory import Memory
 from caching.production import Derivative, Landing, Production, close_chunks
@@ -30,14 +30,13 @@ from caching.tiers import FarTiers, reading
 
 logger = logging.getLogger(__name__)
 
-_AT_ONCE_SECONDS = 0.01
 _TILE_BYTES = 64 * 1024
 _FOLLOWED = 10_000
 """Discards of others that wait for this node's disk: as many images as a bulk action changes in minutes."""
 
 
 class DerivativeCache:
-    """Tiers with single flight in front of them; `locks` are for other work that is not to be done twice.
+    """Tiers with single flight in front of them; `alone`, with `locks`, is for other work that is not to be done twice.
 
     `backend` is the first tier, asked for every request that memory does not answer; `far` are asked only by who would
     have to make the derivative. `demand` tells what was asked for before. `announce` tells other processes what was
@@ -67,7 +66,7 @@ class DerivativeCache:
         self._far = far or FarTiers()
         self._announce = announce
         self._memory = Memory(memory_bytes, clock)
-        self._locks = locks
+        self.alone = Alone(locks)
         self._trigger = SweepTrigger(self.sweep)
         self._followed = BackgroundQueue("discards", _FOLLOWED)
         self._keeper = Keeper(
@@ -177,17 +176,6 @@ class DerivativeCache:
         if is_taken:
             self._memory.put(key, content_type, body)
         return is_taken
-
-    @contextmanager
-    def working_alone(self, digest: str, patience_seconds: float) -> Iterator[Turn]:
-        """Let no other process do the same work meanwhile; after `patience_seconds`, go on all the same."""
-        locks, began = self._locks, time.monotonic()
-        is_locked = locks is not None and locks.acquire(digest, patience_seconds)
-        try:
-            yield Turn(locks is None or is_locked, time.monotonic() - began > _AT_ONCE_SECONDS)
-        finally:
-            if locks is not None and is_locked:
-                locks.release(digest)
 
     def discard_image(self, image: str, *, before_version: int | None = None, dry_run: bool = False) -> Amount:
         """Remove the entries of an image, or only those of its older versions, from every tier; what was freed.

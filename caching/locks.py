@@ -13,17 +13,10 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 _FIRST_PAUSE_SECONDS = 0.002
 _LONGEST_PAUSE_SECONDS = 0.02
-
-
-class Turn(NamedTuple):
-    """`is_ours`: no other process has the lock; `waited`: one had it before."""
-
-    is_ours: bool
-    waited: bool
 
 
 class Locks(Protocol):

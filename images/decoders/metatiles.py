@@ -6,7 +6,7 @@ neighbours will be asked for is decoded together with them. What will be asked f
 a viewer asks for tiles that lie side by side, and for those below a tile when it comes closer.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from images.iiif.geometry import Region, Size
@@ -15,8 +15,10 @@ _SCREEN = Size(2048, 1536)
 """Pixels of a level that a viewer shows: of 1200 × 800 on a screen up to twice as many a side, most often 1.4 times."""
 
 _CELL_METATILES = 4
+"""Across, of what processes leave to each other of halves of screens: wider than a screen."""
 
 _WHOLE_PIXELS = 1024 * 1024
+"""Of a screen that is not halved: two halves of it would be mostly border."""
 
 _NEIGHBOURS = 2
 """One may be chance where tiles of all levels are asked for at random."""
@@ -97,11 +99,14 @@ class Grid:
         """Whether both belong to one metatile."""
         return Grid.cell(self, one) == Grid.cell(self, other)
 
+    def _counts(self, step: int) -> tuple[int, int]:
+        """How many columns and rows of tiles the image has."""
+        return -(-self.full.width // (self.tile.width * step)), -(-self.full.height // (self.tile.height * step))
+
     def _block(self, tile: GridTile) -> tuple[range, range]:
         """Columns and rows of the metatile, as far as the image reaches."""
         left, top = tile.column - tile.column % self.across, tile.row - tile.row % self.across
-        columns = -(-self.full.width // (self.tile.width * tile.step))
-        rows = -(-self.full.height // (self.tile.height * tile.step))
+        columns, rows = self._counts(tile.step)
         return range(left, min(left + self.across, columns)), range(top, min(top + self.across, rows))
 
 
@@ -137,13 +142,14 @@ class ScreenGrid(Grid):
 
         Beyond that, where metatiles are small, its metatile.
         """
-        columns = [column for column in self._columns(middle) if self._shows(middle, column, middle.row)]
-        rows = [row for row in self._rows(middle) if self._shows(middle, middle.column, row)]
+        (across, down), (wide, high) = _reach(self), self._counts(middle.step)
+        columns = _around(middle.column, min(across, self.across), wide)
+        rows = _around(middle.row, min(down, self.across), high)
         if asked.column not in columns or asked.row not in rows:
             return Grid.company(self, asked, middle)
         if len(columns) * len(rows) > min(self.across**2, max(1, _WHOLE_PIXELS // self.tile.area)):
             split = self._split(rows)
-            rows = [row for row in rows if (row < split) == (asked.row < split)]
+            rows = range(rows.start, split) if asked.row < split else range(max(rows.start, split), rows.stop)
         inside = (GridTile(asked.step, column, row) for row in rows for column in columns)
         return tuple(each for each in inside if self.find(*self.extent([each])) == each)
 
@@ -156,20 +162,9 @@ class ScreenGrid(Grid):
     def _band(self) -> int:
         return max(1, self.across // 2)
 
-    def _split(self, rows: Sequence[int]) -> int:
+    def _split(self, rows: range) -> int:
         """The first row of the lower half: where a band begins, next to the middle of `rows`."""
-        return round((rows[0] + rows[-1] + 1) / 2 / self._band) * self._band
-
-    def _shows(self, middle: GridTile, column: int, row: int) -> bool:
-        return is_on_screen(self, GridTile(middle.step, column, row), middle)
-
-    def _columns(self, middle: GridTile) -> range:
-        count = -(-self.full.width // (self.tile.width * middle.step))
-        return range(max(0, middle.column - self.across), min(count, middle.column + self.across + 1))
-
-    def _rows(self, middle: GridTile) -> range:
-        count = -(-self.full.height // (self.tile.height * middle.step))
-        return range(max(0, middle.row - self.across), min(count, middle.row + self.across + 1))
+        return round((rows.start + rows.stop) / 2 / self._band) * self._band
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +179,19 @@ class Seen:
 
 def is_on_screen(grid: Grid, tile: GridTile, middle: GridTile) -> bool:
     """Whether a screen around `middle` shows `tile`, of the same scale factor."""
-    across = -(-_SCREEN.width // (2 * grid.tile.width))
-    down = -(-_SCREEN.height // (2 * grid.tile.height))
+    across, down = _reach(grid)
     return (
         tile.step == middle.step and abs(tile.column - middle.column) <= across and abs(tile.row - middle.row) <= down
     )
+
+
+def _reach(grid: Grid) -> tuple[int, int]:
+    """Tiles of a screen on each side of its middle, and above and below."""
+    return -(-_SCREEN.width // (2 * grid.tile.width)), -(-_SCREEN.height // (2 * grid.tile.height))
+
+
+def _around(middle: int, reach: int, count: int) -> range:
+    return range(max(0, middle - reach), min(count, middle + reach + 1))
 
 
 def choose(

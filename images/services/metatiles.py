@@ -16,7 +16,6 @@ from caching.derivatives import DerivativeCache
 from caching.keys import DerivativeKey
 from images.decoders.errors import DecodeError, OverloadedError
 from images.decoders.metatiles import Grid, GridTile, Seen, choose
-from images.services.cells import Cells
 from images.services.demand import Demand
 from images.sources.errors import SourceError
 
@@ -80,7 +79,6 @@ class Workshop:
         self._cache = cache
         self._patience_seconds = patience_seconds
         self._demand = demand or Demand()
-        self._cells = Cells(cache)
         self._lock = threading.Lock()
         self._promises: dict[str, _Promise] = {}
         self._tally = Tally(counters, "iiif_tiles_made", ("single", "together", "ahead"))
@@ -165,17 +163,16 @@ class Workshop:
         with ExitStack() as held:
             held.callback(self._release, order, claimed)
             found = None if order.is_quick else self._made_elsewhere(order, held)
-            others = [tile for tile in claimed if tile != order.tile]
             if found is not None:
                 claimed[order.tile].settle(found)
-                self._leave(order, claimed, others)
+                self._leave(order, claimed, list(claimed))
                 return found
             if not order.is_quick:
                 self._leave_to_others(order, claimed, held)
-            self._leave(order, claimed, [tile for tile in others if tile in claimed and self._remembers(order, tile)])
             others = [tile for tile in claimed if tile != order.tile]
-            tiles = [order.tile, *others]
-            begun = self._begin(order, tiles, held) if others else None
+            self._leave(order, claimed, [tile for tile in others if self._cache.remembers(order.key_of(tile))])
+            tiles = list(claimed)  # the one that is ordered first
+            begun = self._begin(order, tiles, held) if len(tiles) > 1 else None
             if begun is not None:
                 body, made = begun
                 claimed[order.tile].settle(body)
@@ -186,11 +183,8 @@ class Workshop:
     def _made_elsewhere(self, order: Order, held: ExitStack) -> bytes | None:
         """The tile where another process was faster; else no other makes tiles of its cell while `held`."""
         digest = _cell_digest(order, order.grid.cell(order.tile))
-        turn = held.enter_context(self._cells.working_on(digest, _PATIENCE_SECONDS))
+        turn = held.enter_context(self._cache.alone.working(digest, _PATIENCE_SECONDS))
         return self._found(order, anywhere=turn.waited)
-
-    def _remembers(self, order: Order, tile: GridTile) -> bool:
-        return self._cache.remembers(order.key_of(tile))
 
     def _leave_to_others(self, order: Order, claimed: dict[GridTile, _Promise], held: ExitStack) -> None:
         """Take back what was promised of cells that another process is making; no other makes the rest while `held`."""
@@ -199,7 +193,7 @@ class Workshop:
             cells.setdefault(order.grid.cell(tile), []).append(tile)
         del cells[order.grid.cell(order.tile)]
         for cell, tiles in cells.items():
-            if not held.enter_context(self._cells.working_on(_cell_digest(order, cell), 0)).is_ours:
+            if not held.enter_context(self._cache.alone.working(_cell_digest(order, cell), 0)).is_ours:
                 self._leave(order, claimed, tiles)
 
     def _go_on(

@@ -150,42 +150,42 @@ def test_what_lies_in_one_metatile_is_together() -> None:
         assert not GRID.are_together(tile, GridTile(2, 3, 3))
 
 
-@given(sizes, tiles, steps, st.integers(2, 8), st.data())
+@st.composite
+def screens(draw: st.DrawFn) -> tuple[ScreenGrid, GridTile, set[GridTile]]:
+    """A grid, the middle of a screen, and the tiles on that screen."""
+    step = draw(steps)
+    grid = ScreenGrid(draw(sizes), draw(tiles), draw(st.integers(2, 8)))
+    columns, rows = -(-grid.full.width // (grid.tile.width * step)), -(-grid.full.height // (grid.tile.height * step))
+    middle = GridTile(step, draw(st.integers(0, columns - 1)), draw(st.integers(0, rows - 1)))
+    all_tiles = (GridTile(step, column, row) for column in range(columns) for row in range(rows))
+    shown = {each for each in all_tiles if is_on_screen(grid, each, middle) and grid.find(*grid.extent([each])) == each}
+    return grid, middle, shown
+
+
+@given(screens())
 def test_the_halves_of_a_screen_are_all_of_it_and_share_nothing(
-    full: Size, tile: Size, step: int, across: int, drawn: st.DataObject
+    drawn: tuple[ScreenGrid, GridTile, set[GridTile]],
 ) -> None:
-    grid = ScreenGrid(full, tile, across)
-    columns, rows = -(-full.width // (tile.width * step)), -(-full.height // (tile.height * step))
-    middle = GridTile(step, drawn.draw(st.integers(0, columns - 1)), drawn.draw(st.integers(0, rows - 1)))
-    screen = {
-        each
-        for each in (GridTile(step, column, row) for column in range(columns) for row in range(rows))
-        if is_on_screen(grid, each, middle)
-        and max(abs(each.column - middle.column), abs(each.row - middle.row)) <= across
-        and grid.find(*grid.extent([each])) == each
-    }
+    grid, middle, shown = drawn
+    across = grid.across
+    screen = {each for each in shown if max(abs(each.column - middle.column), abs(each.row - middle.row)) <= across}
     halves = {frozenset(grid.company(asked, middle)) for asked in screen}
     assert len(halves) <= 2
     assert sum(map(len, halves)) == len(screen)
     assert set().union(*halves) == screen
     widths, heights = {each.column for each in screen}, {each.row for each in screen}
     area = len(widths) * len(heights)
-    if area <= across**2 and area * tile.area <= 1024**2:
+    if area <= across**2 and area * grid.tile.area <= 1024**2:
         assert len(halves) <= 1
     else:
         assert all(len(half) <= (2 * across + 1) * (across + 1) for half in halves)
 
 
-@given(sizes, tiles, steps, st.integers(2, 8), st.data())
-def test_every_tile_on_a_screen_is_in_company(
-    full: Size, tile: Size, step: int, across: int, drawn: st.DataObject
-) -> None:
-    grid = ScreenGrid(full, tile, across)
-    columns, rows = -(-full.width // (tile.width * step)), -(-full.height // (tile.height * step))
-    middle = GridTile(step, drawn.draw(st.integers(0, columns - 1)), drawn.draw(st.integers(0, rows - 1)))
-    for asked in (GridTile(step, column, row) for column in range(columns) for row in range(rows)):
-        if is_on_screen(grid, asked, middle) and grid.find(*grid.extent([asked])) == asked:
-            assert asked in grid.company(asked, middle)
+@given(screens())
+def test_every_tile_on_a_screen_is_in_company(drawn: tuple[ScreenGrid, GridTile, set[GridTile]]) -> None:
+    grid, middle, shown = drawn
+    for asked in shown:
+        assert asked in grid.company(asked, middle)
 
 
 def test_a_screen_is_halved_beside_its_middle_where_a_band_begins() -> None:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ from caching.second_demand import SecondDemand
 from images.decoders.errors import DamagedSourceError, OverloadedError
 from images.decoders.metatiles import Grid, GridTile, ScreenGrid
 from images.iiif.geometry import Size
-from images.services.cells import Cells
 from images.services.demand import Demand
 from images.services.metatiles import Order, Workshop, _cell_digest
 from images.sources.errors import SourceUnreachableError
+from tests.caching.others import OtherProcess
 
 IMAGE = "0" * 32
 GRID = Grid(Size(2048, 2048), Size(256, 256), 4)
@@ -245,134 +245,105 @@ def test_what_is_wrong_with_others_harms_no_quick_tile(workshop: Workshop, error
     assert not workshop._promises
 
 
-class OtherProcess:
-    """Locks, some of which another process holds until it lets go."""
-
-    def __init__(self) -> None:
-        self.theirs: set[str] = set()
-        self.ours: list[str] = []
-
-    def acquire(self, digest: str, timeout_seconds: float) -> bool:
-        end = time.monotonic() + timeout_seconds
-        while digest in self.theirs and time.monotonic() < end:
-            time.sleep(0.005)
-        if digest not in self.theirs:
-            self.ours.append(digest)
-        return digest not in self.theirs
-
-    def release(self, digest: str) -> None:
-        self.ours.remove(digest)
-
-
 SCREEN = ScreenGrid(Size(8192, 8192), Size(256, 256), 4)
+BESIDE, BELOW = GridTile(1, 21, 14), GridTile(1, 20, 16)
 
 
-def on_screen(maker: Maker, tile: GridTile) -> Order:
-    return replace(maker.order(tile), grid=SCREEN)
+class Beside:
+    """A workshop that was asked for the first tile of a screen, and another process that makes tiles of that screen."""
+
+    def __init__(self, folder: Path) -> None:
+        self.locks = OtherProcess()
+        self.cache = DerivativeCache(DiskBackend(folder), locks=self.locks)
+        self.workshop, self.maker = Workshop(self.cache, patience_seconds=10), Maker()
+        self.middle = GridTile(1, 20, 14)
+        self.answers: list[tuple[GridTile, bytes]] = []
+        self._threads: list[threading.Thread] = []
+        self.ask(self.middle)
+        self.wait()
+        self.answers.clear()
+
+    def takes(self, tile: GridTile) -> None:
+        self.locks.theirs.add(self._digest(tile))
+
+    def leaves(self, tile: GridTile) -> None:
+        self.locks.theirs.discard(self._digest(tile))
+
+    def has_made(self, tile: GridTile) -> None:
+        self.cache.keep(key_of(tile), "image/jpeg", b"theirs")
+
+    def ask(self, tile: GridTile) -> None:
+        """In a thread of its own, which has begun to wait when this returns."""
+        thread = threading.Thread(target=lambda: self.answers.append((tile, self.workshop.make(self._order(tile)))))
+        self._threads.append(thread)
+        thread.start()
+        time.sleep(0.05)
+
+    def wait(self) -> None:
+        """For all answers, and for what is made in the background."""
+        for thread in self._threads:
+            thread.join(10)
+        end = time.monotonic() + 10
+        while (self.workshop._promises or self.locks.ours) and time.monotonic() < end:
+            time.sleep(0.01)
+        assert not self.workshop._promises
+        assert not self.locks.ours
+
+    def _order(self, tile: GridTile) -> Order:
+        return replace(self.maker.order(tile), grid=SCREEN)
+
+    def _digest(self, tile: GridTile) -> str:
+        return _cell_digest(self._order(tile), SCREEN.cell(tile))
 
 
-def test_what_another_process_is_making_is_left_to_it(tmp_path: Path) -> None:
-    locks = OtherProcess()
-    cache = DerivativeCache(DiskBackend(tmp_path), locks=locks)
-    workshop, maker = Workshop(cache, patience_seconds=10), Maker()
-    middle, beside, below = GridTile(1, 20, 14), GridTile(1, 21, 14), GridTile(1, 20, 16)
-    workshop.make(on_screen(maker, middle))
-    locks.theirs.add(_cell_digest(on_screen(maker, below), SCREEN.cell(below)))
-    assert workshop.make(on_screen(maker, beside)) == body_of(beside)
-    assert maker.ended.wait(10)
-    while workshop._promises:
-        time.sleep(0.01)
-    (made,) = maker.together
-    assert made[0] == beside
+@pytest.fixture
+def beside(tmp_path: Path) -> Beside:
+    return Beside(tmp_path)
+
+
+def test_what_another_process_is_making_is_left_to_it(beside: Beside) -> None:
+    beside.takes(BELOW)
+    beside.ask(BESIDE)
+    beside.wait()
+    (made,) = beside.maker.together
+    assert made[0] == BESIDE
     assert {tile.row for tile in made} == {14, 15}
-    assert not locks.ours
-    answers: list[bytes] = []
-    waiting = threading.Thread(target=lambda: answers.append(workshop.make(on_screen(maker, below))))
-    waiting.start()
-    time.sleep(0.1)
-    assert not answers
-    cache.keep(key_of(below), "image/jpeg", b"theirs")
-    locks.theirs.clear()
-    waiting.join(10)
-    assert answers == [b"theirs"]
-    assert len(maker.together) == 1
-    assert not locks.ours
+    beside.ask(BELOW)
+    assert beside.answers == [(BESIDE, body_of(BESIDE))]
+    beside.has_made(BELOW)
+    beside.leaves(BELOW)
+    beside.wait()
+    assert beside.answers[1:] == [(BELOW, b"theirs")]
+    assert len(beside.maker.together) == 1
 
 
-def test_who_waits_for_a_tile_that_is_left_to_another_process_gets_it_from_there(tmp_path: Path) -> None:
-    locks = OtherProcess()
-    cache = DerivativeCache(DiskBackend(tmp_path), locks=locks)
-    workshop, maker = Workshop(cache, patience_seconds=10), Maker()
-    middle, beside, below = GridTile(1, 20, 14), GridTile(1, 21, 14), GridTile(1, 20, 16)
-    workshop.make(on_screen(maker, middle))
-    own = _cell_digest(on_screen(maker, beside), SCREEN.cell(beside))
-    locks.theirs |= {own, _cell_digest(on_screen(maker, below), SCREEN.cell(below))}
-    answers: dict[GridTile, bytes] = {}
-
-    def ask(tile: GridTile) -> None:
-        answers[tile] = workshop.make(on_screen(maker, tile))
-
-    threads = [threading.Thread(target=ask, args=(tile,)) for tile in (beside, below)]
-    for thread in threads:
-        thread.start()
-        time.sleep(0.05)
-    assert not answers
-    locks.theirs.discard(own)  # it was not making `beside`
-    threads[0].join(10)
-    assert answers == {beside: body_of(beside)}
-    cache.keep(key_of(below), "image/jpeg", b"theirs")
-    locks.theirs.clear()
-    threads[1].join(10)
-    assert answers[below] == b"theirs"
-    assert all(tile.row < 16 for tile in maker.together[0])
+def test_who_waits_for_a_tile_that_is_left_to_another_process_gets_it_from_there(beside: Beside) -> None:
+    beside.takes(BESIDE)
+    beside.takes(BELOW)
+    beside.ask(BESIDE)
+    beside.ask(BELOW)
+    assert not beside.answers
+    beside.leaves(BESIDE)  # it was not making that one
+    time.sleep(0.2)
+    assert beside.answers == [(BESIDE, body_of(BESIDE))]
+    beside.has_made(BELOW)
+    beside.leaves(BELOW)
+    beside.wait()
+    assert beside.answers[1:] == [(BELOW, b"theirs")]
+    assert all(tile.row < 16 for tile in beside.maker.together[0])
 
 
-def test_who_waits_is_not_left_with_a_tile_alone_when_the_leader_finds_its_own(tmp_path: Path) -> None:
-    locks = OtherProcess()
-    cache = DerivativeCache(DiskBackend(tmp_path), locks=locks)
-    workshop, maker = Workshop(cache, patience_seconds=10), Maker()
-    middle, beside, below = GridTile(1, 20, 14), GridTile(1, 21, 14), GridTile(1, 20, 16)
-    workshop.make(on_screen(maker, middle))
-    own = _cell_digest(on_screen(maker, beside), SCREEN.cell(beside))
-    locks.theirs.add(own)
-    answers: list[tuple[GridTile, bytes]] = []
-    wanted = (beside, beside, below)
-    threads = [
-        threading.Thread(target=lambda tile=tile: answers.append((tile, workshop.make(on_screen(maker, tile)))))
-        for tile in wanted
+def test_who_waits_is_not_left_with_a_tile_alone_when_the_leader_finds_its_own(beside: Beside) -> None:
+    beside.takes(BESIDE)
+    for tile in (BESIDE, BESIDE, BELOW):
+        beside.ask(tile)
+    beside.has_made(BESIDE)
+    beside.leaves(BESIDE)
+    beside.wait()
+    assert sorted(beside.answers, key=lambda answer: answer[0].row) == [
+        (BESIDE, b"theirs"),
+        (BESIDE, b"theirs"),
+        (BELOW, body_of(BELOW)),
     ]
-    for thread in threads:
-        thread.start()
-        time.sleep(0.05)
-    cache.keep(key_of(beside), "image/jpeg", b"theirs")
-    locks.theirs.clear()
-    for thread in threads:
-        thread.join(10)
-    assert sorted(answers, key=lambda answer: answer[0].row) == [
-        (beside, b"theirs"),
-        (beside, b"theirs"),
-        (below, body_of(below)),
-    ]
-    assert maker.ended.wait(10)
-    assert maker.alone == [middle]
-    assert [tiles[0] for tiles in maker.together] == [below]
-
-
-def test_a_cell_is_given_back_when_the_last_thread_is_done_with_it(tmp_path: Path) -> None:
-    locks = OtherProcess()
-    cells = Cells(DerivativeCache(DiskBackend(tmp_path), locks=locks))
-    with ExitStack() as first, ExitStack() as second:
-        assert first.enter_context(cells.working_on("cell", 0)).is_ours
-        assert second.enter_context(cells.working_on("cell", 0)).is_ours
-        assert locks.ours == ["cell"]
-        first.close()
-        assert locks.ours == ["cell"]
-        second.close()
-        assert not locks.ours
-    locks.theirs.add("cell")
-    with cells.working_on("cell", 0) as turn:
-        assert not turn.is_ours
-    locks.theirs.clear()
-    with cells.working_on("cell", 0) as turn:
-        assert turn.is_ours
-    assert not locks.ours
+    assert beside.maker.alone == [beside.middle]
+    assert [tiles[0] for tiles in beside.maker.together] == [BELOW]
