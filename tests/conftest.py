@@ -1,7 +1,6 @@
 """Fixtures shared by all tests, the Hypothesis profiles, and the summary of what was skipped."""
 
 import os
-import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -59,17 +58,9 @@ SKIPPED = 10
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Where everything must run (CI sets IIIF_TESTS_MUST_RUN), a skipped test is a failure."""
-    _remove_data_dir(session)
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("IIIF_TESTS_MUST_RUN") and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = SKIPPED
-
-
-def _remove_data_dir(session: pytest.Session) -> None:
-    """Workers that run tests side by side share it: only who started them removes it, when all have ended."""
-    folder = Path(os.environ.get("IIIF_DATA_DIR", ""))
-    if not hasattr(session.config, "workerinput") and folder.name.startswith("iiifserver-test-"):
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -220,7 +220,7 @@ def test_small_levels_are_decoded_once_and_kept(
 
 
 def test_ingest_keeps_the_small_levels(client: Client, ingest: Ingest, counted: Counter[str], settings: Any) -> None:
-    ingest(source("jp2"), "levels.jp2", "levels")  # no other test empties the cache of this one
+    ingest(source("jp2"), "levels.jp2", "levels")
     counted.clear()
     fetched(client, "/iiif/3/levels/full/!300,300/0/default.jpg")
     fetched(client, "/iiif/3/levels/full/!50,50/0/default.jpg")
