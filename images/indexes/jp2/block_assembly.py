@@ -28,7 +28,6 @@ def write_packets(recipe: BlockRecipe, chunks: Chunks) -> list[bytes | memoryvie
 def _band(recipe: BlockRecipe, packet: PacketRecipe, band: BandRecipe) -> BandBlocks:
     """What the layers that are kept say together of the blocks of a band."""
     all_planes = recipe.source.blocks.zero_bit_planes
-    all_passes, all_lengths = recipe.source.totals(recipe.layers)
     places: list[int] = []
     numbers: list[int] = []
     planes: list[int] = []
@@ -37,10 +36,10 @@ def _band(recipe: BlockRecipe, packet: PacketRecipe, band: BandRecipe) -> BandBl
     for (row, column), runs in band.lines:
         place = row << PLACE_ROW | column
         for run in runs:
-            start, stop = run.start, run.stop
-            passes += all_passes[start:stop]
-            lengths += all_lengths[start:stop]
-            planes += all_planes[start:stop]
+            run_passes, run_lengths = recipe.source.totals(run, recipe.layers)
+            passes += run_passes
+            lengths += run_lengths
+            planes += all_planes[run.start : run.stop]
             numbers += run
         places += range(place, place + len(numbers) - len(places))
     if 0 in passes:
@@ -79,11 +78,12 @@ def _segments(source: BlockMap, layers: int, block: int, flags: int) -> Segments
 def _add_bodies(written: list[bytes | memoryview], recipe: BlockRecipe, band: BandRecipe, chunks: Chunks) -> None:
     """The bytes of each block, of all layers one after the other."""
     source = recipe.source
-    offsets, lengths = source.offsets, source.blocks.lengths
+    lengths = source.blocks.lengths
     bases = [layer * source.count for layer in range(recipe.layers)]
     view, start, end = memoryview(b""), 0, 0
     for _, runs in band.lines:
         for run in runs:
+            offsets = source.offsets(run.start)
             pieces: list[list[memoryview]] = []
             for base in bases:
                 first, stop = base + run.start, base + run.stop

@@ -262,13 +262,14 @@ def _within(blocks: Span, cell: int, shift: int) -> Span:
 
 def _stretches(found: BlockMap, packets: tuple[PacketRecipe, ...], layers: int) -> Iterator[tuple[int, int]]:
     """Where the bytes of the needed blocks lie in the source: those of a run follow each other in each layer."""
-    offsets, lengths = found.offsets, found.blocks.lengths
+    lengths = found.blocks.lengths
     bases = [layer * found.count for layer in range(layers)]
     for packet in packets:
         for band in packet.bands:
             for _, runs in band.lines:
                 for run in runs:
                     first, last = run.start, run.stop - 1
+                    offsets = found.offsets(first)
                     for base in bases:
                         begin, end = offsets[base + first], offsets[base + last] + lengths[base + last]
                         if begin < end:

@@ -6,6 +6,8 @@ Blocks are numbered as packets hold them: by precinct, by band, and row by row w
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, chain
+from operator import mul
 
 from images.indexes.jp2.geometry import ceil_shift
 from images.indexes.jp2.markers import BlockStyle, CodingStyle
@@ -105,14 +107,11 @@ def lay_out(tile: Tile, style: CodingStyle) -> tuple[ResolutionBlocks, ...]:
     at = 0
     for resolution in tile.resolutions:
         grids = block_grids(tile, resolution, style.of(resolution.component)) if resolution.count else ()
-        firsts = array("I")
-        columns = [_lengths(resolution, 0, grid) for grid in grids]
-        rows = [_lengths(resolution, 1, grid) for grid in grids]
-        for down in range(resolution.down):
-            for across in range(resolution.across):
-                for widths, heights in zip(columns, rows, strict=True):
-                    firsts.append(at)
-                    at += widths[across] * heights[down]
+        columns = list(zip(*(_lengths(resolution, 0, grid) for grid in grids), strict=True))
+        rows = zip(*(_lengths(resolution, 1, grid) for grid in grids), strict=True)
+        counts = chain.from_iterable(map(mul, widths, heights) for heights in rows for widths in columns)
+        firsts = array("I", accumulate(counts, initial=at))
+        at = firsts.pop()
         made.append(ResolutionBlocks(resolution, grids, firsts))
     return tuple(made)
 

@@ -3,7 +3,8 @@
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import accumulate
 
 from images.indexes.jp2 import markers, packet_storage
 from images.indexes.jp2.block_map import BlockMap, map_blocks, map_memory_bytes
@@ -108,7 +109,8 @@ class PacketIndex:
         if self.size.tile_count != 1 or packets is None or packets.blocks is None:
             return None
         tile = self.tile_map(0)
-        return map_blocks(tile.tile, tile.style, packets.blocks, tile.offsets, tile.lengths, self._packet_order(0))
+        order = partial(self._packet_order, 0)
+        return map_blocks(tile.tile, tile.style, packets.blocks, tile.offsets, tile.lengths, order)
 
     @property
     def has_blocks(self) -> bool:
@@ -137,11 +139,12 @@ class PacketIndex:
         order = packet_order(tile, style.layers, style.progression, packets.changes)
         at = 0
         for start, count in packets.parts:
-            offset = start
-            for packet, length in zip(order[at : at + count], packets.lengths[at : at + count], strict=True):
+            own = packets.lengths[at : at + count]
+            for packet, offset, length in zip(
+                order[at : at + count], accumulate(own, initial=start), own, strict=False
+            ):
                 offsets[packet] = offset
                 lengths[packet] = length
-                offset += length
             at += count
         return TileMap(tile, style, offsets, lengths, _packed_headers(packets, order, total), is_together)
 

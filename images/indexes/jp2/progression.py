@@ -2,6 +2,8 @@
 
 from array import array
 from collections.abc import Sequence
+from itertools import chain, product, repeat
+from typing import Any
 
 from images.indexes.jp2.precincts import Resolution, Tile
 from images.indexes.jp2.segments import ProgressionChange
@@ -54,9 +56,7 @@ def _order(
             ),
         )
     precincts = _by_position(tile, resolutions, progression)
-    return array(
-        "I", (packet for precinct in precincts for packet in range(precinct * layers, precinct * layers + stop))
-    )
+    return array("I", chain.from_iterable(range(first, first + stop) for first in map(layers.__mul__, precincts)))
 
 
 def _runs(resolutions: list[Resolution]) -> list[range]:
@@ -70,22 +70,20 @@ def _packets(precincts: range, layers: int, layer: int) -> range:
 
 def _by_position(tile: Tile, resolutions: list[Resolution], progression: int) -> list[int]:
     """Precincts sorted by where they begin on the reference grid (T.800 B.12.1.3 to B.12.1.5)."""
-    keys: list[tuple[int, int, int, int, int]] = []
+    keys: list[tuple[Any, ...]] = []
     for each in resolutions:
         columns = _positions(each, 0, each.x[0], each.across, tile.x[0])
         rows = _positions(each, 1, each.y[0], each.down, tile.y[0])
-        precinct = each.first
-        for y in rows:
-            for x in columns:
-                if progression == RPCL:
-                    keys.append((each.number, y, x, each.component, precinct))
-                elif progression == PCRL:
-                    keys.append((y, x, each.component, each.number, precinct))
-                else:
-                    keys.append((each.component, y, x, each.number, precinct))
-                precinct += 1
+        places, precincts = product(rows, columns), range(each.first, each.first + each.count)
+        number, component = repeat(each.number), repeat(each.component)
+        if progression == RPCL:
+            keys += zip(number, places, component, precincts, strict=False)
+        elif progression == PCRL:
+            keys += zip(places, component, number, precincts, strict=False)
+        else:
+            keys += zip(component, places, number, precincts, strict=False)
     keys.sort()
-    return [key[4] for key in keys]
+    return [key[-1] for key in keys]
 
 
 def _positions(resolution: Resolution, axis: int, start: int, count: int, tile_start: int) -> list[int]:
