@@ -94,6 +94,11 @@ class Admission:
                     waiter.granted = True
                     waiter.woken.set()
 
+    def has_room(self) -> bool:
+        """Whether a slot is free that nobody waits for."""
+        with self._lock:
+            return not self._is_closed and not self._waiters and self._busy < self._size
+
     def close(self) -> None:
         """Send away who waits and who comes."""
         with self._lock:

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from images.decoders.parts import Part
@@ -56,6 +56,10 @@ class Decoder:
         """Send what the decoder asked for. Raises OSError (TimeoutError among them), FrameError if it is too long."""
         frames = [*frame(Kind.PART, encode_json(part.facts())), *frame(Kind.SOURCE, part.data)]
         send(self._channel, frames, deadline=deadline)
+
+    def send_spared(self, numbers: Iterable[int], deadline: float) -> None:
+        """Tell what need not be made any more. Raises OSError (TimeoutError among them), FrameError if it is long."""
+        send(self._channel, frame(Kind.SPARE, encode_json({"tiles": list(numbers)})), deadline=deadline)
 
     def read(self, deadline: float) -> Frame:
         """The next frame of the answer. Raises what FrameReader.read does."""

@@ -55,8 +55,16 @@ def look_up_operations() -> None:
             Introspect.get(name)
 
 
-def perform(job: Mapping[str, Any], source: SourceData, write: Callable[[bytes], None]) -> None:
-    """Do `job` and hand the result to `write` in pieces. Raises DecodeError."""
+def perform(
+    job: Mapping[str, Any],
+    source: SourceData,
+    write: Callable[[bytes], None],
+    spared: Callable[[], frozenset[int]] = frozenset,
+) -> None:
+    """Do `job` and hand the result to `write` in pieces; `spared` tells which tiles of it nobody wants any more.
+
+    Raises DecodeError.
+    """
     match job["kind"]:
         case "render":
             execute.execute(DecodePlan.from_json(job["plan"]), source, write)
@@ -67,7 +75,7 @@ def perform(job: Mapping[str, Any], source: SourceData, write: Callable[[bytes],
         case "cuts":
             cut.execute_several(job, source, write)
         case "tiles":
-            tiles.execute(DecodePlan.from_json(job["plan"]), cuts_from_json(job["cuts"]), source, write)
+            tiles.execute(DecodePlan.from_json(job["plan"]), cuts_from_json(job["cuts"]), source, write, spared)
         case "service_copy":
             service_copy.execute(CopyPlan.from_json(job["copy"]), DecodePlan.from_json(job["plan"]), source, write)
         case "level":

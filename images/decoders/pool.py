@@ -113,12 +113,15 @@ class DecoderPool:
             )
             if length is None:
                 spool = Spool(self._spool_bytes)
-                return Rendered(relay(answer, again if may_retry else None, source, leave, spool), None)
+                return Rendered(relay(answer, again if may_retry else None, source, leave, spool), None, answer.spare)
         except BaseException:
             leave()
             raise
         leave()
         return Rendered(answer, length)
+
+    def has_room(self) -> bool:
+        return self._admission.has_room()
 
     def stats(self) -> dict[str, Any]:
         """Counts since the start, but `busy`, `dear_busy`, `queue_depth` and `processes`, which are of now."""

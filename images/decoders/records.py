@@ -4,7 +4,8 @@ The answer is a sequence of records: number and length as two unsigned integers 
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from images.decoders.errors import DecoderDiedError
@@ -12,6 +13,14 @@ from images.decoders.plan import DecodePlan
 from images.iiif.geometry import Region
 
 _RECORD = struct.Struct("!II")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Number and bytes of each of several tiles, as they are made. `spare` tells the decoder which it need not make."""
+
+    tiles: Iterator[tuple[int, bytes]]
+    spare: Callable[[Iterable[int]], None] = lambda _numbers: None
 
 
 def tiles_job(plan: DecodePlan, cuts: Sequence[Region]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What the server sees of decoding: hand over a job and a source, get back bytes."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -26,6 +26,8 @@ class Rendered:
 
     chunks: Chunks
     length: int | None
+    spare: Callable[[Iterable[int]], None] = field(default=lambda _numbers: None, compare=False)
+    """Of a job that makes many tiles: tells the decoder which ones need not be made any more."""
 
     def close(self) -> None:
         self.chunks.close()
@@ -55,6 +57,10 @@ class Runner(Protocol):
 
         Raises DecodeError, OverloadedError among them.
         """
+        ...
+
+    def has_room(self) -> bool:
+        """Whether a job would begin at once."""
         ...
 
     def stats(self) -> dict[str, Any]:

@@ -16,14 +16,25 @@ from images.indexes.description import SourceFormat
 Write = Callable[[bytes], None]
 
 
-def execute(plan: DecodePlan, cuts: Sequence[Region], source: SourceData, write: Write) -> None:
+def execute(
+    plan: DecodePlan,
+    cuts: Sequence[Region],
+    source: SourceData,
+    write: Write,
+    spared: Callable[[], frozenset[int]] = frozenset,
+) -> None:
     """Write a record for each cut, the first one first, in the order in which their pixels are there.
 
-    Raises DecodeError.
+    Areas are not decoded of which `spared` tells all numbers once it is their turn. Raises DecodeError.
     """
     waiting = dict(enumerate(cuts))
+
+    def is_wanted(area: Region) -> bool:
+        gone = spared()
+        return any(number not in gone and _holds(area, cut) for number, cut in waiting.items())
+
     with libvips.plain_errors():
-        for area, encoded in _rasters(plan, cuts, source):
+        for area, encoded in _rasters(plan, cuts, source, is_wanted):
             there = [number for number, cut in waiting.items() if _holds(area, cut)]
             for number in there:
                 cut = waiting.pop(number)
@@ -45,11 +56,11 @@ def _holds(area: Region, cut: Region) -> bool:
 
 
 def _rasters(
-    plan: DecodePlan, cuts: Sequence[Region], source: SourceData
+    plan: DecodePlan, cuts: Sequence[Region], source: SourceData, is_wanted: Callable[[Region], bool]
 ) -> Iterator[tuple[Region, Callable[[Region], bytes]]]:
     """Areas of the answer, with what encodes parts of them; the first holds the first cut."""
     if source.parts is None and _comes_in_parts(plan):
-        for area, image in jp2.load_areas(plan, source, cuts):
+        for area, image in jp2.load_areas(plan, source, cuts, is_wanted):
             yield area, pixels.cutter(rendering.displayed(image, plan), plan.request)
         return
     with rendering.opened_region(plan, source) as image:

@@ -19,6 +19,7 @@ _HEADER = struct.Struct("!HBxI")
 _MAGIC = 0x1F5A
 _RECEIVE_BYTES = 65536
 _FDS_PER_MESSAGE = 1
+_INSTANT_SECONDS = 0.0001
 
 
 class Kind(enum.IntEnum):
@@ -32,6 +33,7 @@ class Kind(enum.IntEnum):
     ERROR = 6  # JSON: there will be no (more) result
     NEXT = 7  # JSON, from a decoder: the number of the part that it needs now
     PART = 8  # JSON, to a decoder: the facts of a part; its bytes follow as a source
+    SPARE = 9  # JSON, to a decoder: the numbers of tiles of its job that need not be made any more
 
 
 DATA_BYTES = 256 * 1024
@@ -46,6 +48,7 @@ PAYLOAD_LIMITS = {
     Kind.ERROR: 16384,
     Kind.NEXT: 64,
     Kind.PART: 4096,
+    Kind.SPARE: 16384,
 }
 
 
@@ -102,6 +105,13 @@ class FrameReader:
             payload = bytes(view[_HEADER.size : end])
         del self._buffer[:end]
         return Frame(kind, payload)
+
+    def read_if_there(self, kind: Kind) -> Frame | None:
+        """The next frame, if it has arrived. Raises what `read` does, but for TimeoutError."""
+        try:
+            return self.read(kind, deadline=time.monotonic() + _INSTANT_SECONDS)
+        except TimeoutError:
+            return None
 
     @property
     def is_empty(self) -> bool:

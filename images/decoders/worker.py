@@ -30,7 +30,8 @@ from images.decoders.wire import (
 IDLE_SECONDS = 2.0
 """Without a job, after which a decoder gives back the memory that it keeps for the next one."""
 
-Perform = Callable[[Mapping[str, Any], SourceData, Callable[[bytes], None]], None]
+Perform = Callable[[Mapping[str, Any], SourceData, Callable[[bytes], None], Callable[[], frozenset[int]]], None]
+"""The last one tells which tiles of the job need not be made any more."""
 
 WALL_GRACE_SECONDS = 1.0
 """How much later than the server a decoder ends itself: the server's word is the clearer one."""
@@ -131,6 +132,22 @@ class Output:
                 os._exit(0)
 
 
+class Spared:
+    """The numbers that the server has sent until now, of tiles of this job that nobody wants any more."""
+
+    def __init__(self, reader: FrameReader) -> None:
+        self._reader = reader
+        self._numbers: frozenset[int] = frozenset()
+
+    def __call__(self) -> frozenset[int]:
+        try:
+            while (sent := self._reader.read_if_there(Kind.SPARE)) is not None:
+                self._numbers |= frozenset(sent.json()["tiles"])
+        except (OSError, EOFError):
+            os._exit(0)
+        return self._numbers
+
+
 def serve(channel: socket.socket, limits: ProcessLimits, perform: Perform) -> None:
     """Answer jobs on `channel` until it closes. Raises FrameError when what arrives is no job."""
     memory = ResidentMemory()
@@ -143,10 +160,17 @@ def serve(channel: socket.socket, limits: ProcessLimits, perform: Perform) -> No
 
 def _next_job(reader: FrameReader) -> dict[str, Any]:
     try:
-        return reader.read(Kind.JOB, deadline=time.monotonic() + IDLE_SECONDS).json()
+        return _read_job(reader, time.monotonic() + IDLE_SECONDS)
     except TimeoutError:
         give_back()
-        return reader.read(Kind.JOB).json()
+        return _read_job(reader, None)
+
+
+def _read_job(reader: FrameReader, deadline: float | None) -> dict[str, Any]:
+    """What came too late for the job before is passed over."""
+    while (read := reader.read(Kind.JOB, Kind.SPARE, deadline=deadline)).kind is Kind.SPARE:
+        pass
+    return read.json()
 
 
 def _answer(
@@ -158,7 +182,7 @@ def _answer(
     output = Output(channel, alarm)
     source, fds = _receive_source(job, reader, output)
     try:
-        perform(job["job"], source, output.write)
+        perform(job["job"], source, output.write, Spared(reader))
     except Exception as error:  # noqa: BLE001 - whatever a library raises costs this job, not the process
         if not isinstance(error, DecodeError | MemoryError):
             traceback.print_exc()

@@ -31,11 +31,14 @@ class CountedRunner:
             self.note(job, started)
             return rendered
         self.publish()
-        return Rendered(_TimedChunks(rendered.chunks, self, job, started), None)
+        return Rendered(_TimedChunks(rendered.chunks, self, job, started), None, rendered.spare)
 
     def publish(self) -> None:
         """Tell what the decoders have counted themselves; done by itself with each job."""
         self._published.publish(self.runner.stats())
+
+    def has_room(self) -> bool:
+        return self.runner.has_room()
 
     def stats(self) -> dict[str, Any]:
         return self.runner.stats()

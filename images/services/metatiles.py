@@ -6,64 +6,24 @@ background. Nothing that goes wrong with the others touches the tile that was as
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 
-from caching.company import Errand, wait_along, working_for
+from caching.company import Errand, working_for
 from caching.counters import Counters, Tally
 from caching.derivatives import DerivativeCache
 from caching.keys import DerivativeKey
 from images.decoders.errors import DecodeError, OverloadedError
-from images.decoders.metatiles import Grid, GridTile, Seen, choose
+from images.decoders.metatiles import GridTile, Seen, choose
+from images.decoders.records import Made
 from images.services.demand import Demand
+from images.services.promises import Order, Promise, Run
 from images.sources.errors import SourceError
 
 logger = logging.getLogger(__name__)
 
 _PATIENCE_SECONDS = 2.0
 """With another process that makes the same: it has made the first tile long before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A tile that has to be made, and how.
-
-    `subject`: the image and its grid, to tell what else was asked for lately. `key_of` names a tile in the cache,
-    `make_alone` decodes only the one, `make` gives number and bytes of each of several as they are made, the first one
-    first; it ends the decoder when its context is left. `is_quick`: tiles are made about as fast as they are written,
-    so that those that nobody waits for stay in memory, and other processes are not asked whether they have them.
-    """
-
-    subject: str
-    grid: Grid
-    tile: GridTile
-    media_type: str
-    key_of: Callable[[GridTile], DerivativeKey]
-    make_alone: Callable[[], bytes]
-    make: Callable[[Sequence[GridTile]], AbstractContextManager[Iterator[tuple[int, bytes]]]]
-    is_quick: bool = False
-
-
-class _Promise:
-    """A tile that somebody is making, on an errand for whoever waits for it."""
-
-    def __init__(self, errand: Errand) -> None:
-        self._errand = errand
-        self.is_wanted = False
-        self._settled = threading.Event()
-        self._body: bytes | None = None
-        self.is_left = False
-        """Whether nobody tried to make it here: another process does, or has."""
-
-    def settle(self, body: bytes | None) -> None:
-        """With None where it could not be made together with others."""
-        if not self._settled.is_set():
-            self._body = body
-            self._settled.set()
-
-    def wait(self, seconds: float) -> bytes | None:
-        return self._body if wait_along(self._settled, self._errand, seconds) else None
 
 
 class Workshop:
@@ -75,12 +35,15 @@ class Workshop:
         patience_seconds: float,
         demand: Demand | None = None,
         counters: Counters | None = None,
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
         self._cache = cache
         self._patience_seconds = patience_seconds
         self._demand = demand or Demand()
         self._lock = threading.Lock()
-        self._promises: dict[str, _Promise] = {}
+        self._promises: dict[str, Promise] = {}
+        self._has_room = has_room
+        self._runs: set[Run] = set()
         self._tally = Tally(counters, "iiif_tiles_made", ("single", "together", "ahead"))
 
     def make(self, order: Order) -> bytes:
@@ -110,34 +73,36 @@ class Workshop:
         """Decodes of single tiles and of several, and tiles that were kept before anybody asked for them."""
         return self._tally.snapshot()
 
-    def _claim(self, order: Order, seen: Seen, errand: Errand) -> dict[GridTile, _Promise]:
+    def _claim(self, order: Order, seen: Seen, errand: Errand) -> dict[GridTile, Promise]:
         """Promise every tile that will be made. Called with the lock held."""
         made_lately = frozenset(seen.recent) if order.is_quick else frozenset()
 
         def is_taken(tile: GridTile) -> bool:
             return tile in made_lately or order.key_of(tile).digest in self._promises
 
-        claimed = {tile: _Promise(errand) for tile in choose(order.grid, order.tile, seen, is_taken)}
+        claimed = {tile: Promise(errand) for tile in choose(order.grid, order.tile, seen, is_taken)}
         for tile, promise in claimed.items():
             self._promises[order.key_of(tile).digest] = promise
         return claimed
 
-    def _release(self, order: Order, claimed: dict[GridTile, _Promise], body: bytes | None = None) -> None:
+    def _release(self, order: Order, claimed: dict[GridTile, Promise], body: bytes | None = None) -> None:
         """Take promises back; whoever waits for one gets `body`."""
         with self._lock:
-            for tile, promise in claimed.items():
+            released = dict(claimed)
+            for tile, promise in released.items():
                 self._forget(order.key_of(tile).digest, promise)
-        for promise in claimed.values():
+        for promise in released.values():
             promise.settle(body)
 
-    def _forget(self, digest: str, promise: _Promise) -> None:
+    def _forget(self, digest: str, promise: Promise) -> None:
         """Called with the lock held. Meanwhile the tile may have been promised once more."""
         if self._promises.get(digest) is promise:
             del self._promises[digest]
 
-    def _leave(self, order: Order, claimed: dict[GridTile, _Promise], tiles: Iterable[GridTile]) -> None:
+    def _leave(self, order: Order, claimed: dict[GridTile, Promise], tiles: Iterable[GridTile]) -> None:
         """Take back the promises of tiles that others have made, or make; whoever waits for one may look again."""
-        left = {tile: claimed.pop(tile) for tile in tiles}
+        with self._lock:
+            left = {tile: claimed.pop(tile) for tile in tiles if tile in claimed}
         for promise in left.values():
             promise.is_left = True
         self._release(order, left)
@@ -147,10 +112,11 @@ class Workshop:
         return None if found is None else b"".join(found.chunks)
 
     def _alone(self, order: Order) -> bytes:
+        self._make_room()
         self._tally.count("single")
         return order.make_alone()
 
-    def _claimed_alone(self, order: Order, claimed: dict[GridTile, _Promise]) -> bytes:
+    def _claimed_alone(self, order: Order, claimed: dict[GridTile, Promise]) -> bytes:
         body = None
         try:
             body = self._alone(order)
@@ -158,7 +124,7 @@ class Workshop:
             self._release(order, claimed, body)
         return body
 
-    def _lead(self, order: Order, claimed: dict[GridTile, _Promise]) -> bytes:
+    def _lead(self, order: Order, claimed: dict[GridTile, Promise]) -> bytes:
         """Decode the tiles together; a thread goes on with the rest when the first is there."""
         with ExitStack() as held:
             held.callback(self._release, order, claimed)
@@ -175,8 +141,8 @@ class Workshop:
             begun = self._begin(order, tiles, held) if len(tiles) > 1 else None
             if begun is not None:
                 body, made = begun
-                claimed[order.tile].settle(body)
-                self._go_on(order, tiles, claimed, made, held.pop_all())
+                self._release(order, {order.tile: claimed.pop(order.tile)}, body)
+                self._go_on(Run(order, tiles, claimed, made), held.pop_all())
                 return body
         return self._alone(order)
 
@@ -186,7 +152,7 @@ class Workshop:
         turn = held.enter_context(self._cache.alone.working(digest, _PATIENCE_SECONDS))
         return self._found(order, anywhere=turn.waited)
 
-    def _leave_to_others(self, order: Order, claimed: dict[GridTile, _Promise], held: ExitStack) -> None:
+    def _leave_to_others(self, order: Order, claimed: dict[GridTile, Promise], held: ExitStack) -> None:
         """Take back what was promised of cells that another process is making; no other makes the rest while `held`."""
         cells: dict[GridTile, list[GridTile]] = {}
         for tile in claimed:
@@ -196,29 +162,30 @@ class Workshop:
             if not held.enter_context(self._cache.alone.working(_cell_digest(order, cell), 0)).is_ours:
                 self._leave(order, claimed, tiles)
 
-    def _go_on(
-        self,
-        order: Order,
-        tiles: Sequence[GridTile],
-        claimed: dict[GridTile, _Promise],
-        made: Iterator[tuple[int, bytes]],
-        rest: ExitStack,
-    ) -> None:
+    def _make_room(self) -> None:
+        """Where every decoder is at work, nothing is gone on with for which nobody waits: somebody waits for this."""
+        if self._has_room():
+            return
+        with self._lock:
+            idle = [(run, list(run.claimed)) for run in self._runs if not run.is_wanted]
+        for run, tiles in idle:
+            self._leave(run.order, run.claimed, tiles)
+            run.spare(tiles)
+
+    def _go_on(self, run: Run, rest: ExitStack) -> None:
         """Finish in a thread; without one, the tile that was asked for is all there is."""
-        arguments = (order, tiles, claimed, made, rest)
         try:
-            threading.Thread(target=self._finish, args=arguments, name="metatile", daemon=True).start()
+            threading.Thread(target=self._finish, args=(run, rest), name="metatile", daemon=True).start()
         except RuntimeError as error:
-            logger.warning("No thread for the tiles around %s: %s", order.tile, error)
+            logger.warning("No thread for the tiles around %s: %s", run.order.tile, error)
             rest.close()
 
-    def _begin(
-        self, order: Order, tiles: Sequence[GridTile], held: ExitStack
-    ) -> tuple[bytes, Iterator[tuple[int, bytes]]] | None:
+    def _begin(self, order: Order, tiles: Sequence[GridTile], held: ExitStack) -> tuple[bytes, Made] | None:
         """The first tile, and those that are still being made; None where they cannot be made together."""
+        self._make_room()
         try:
             made = held.enter_context(order.make(tiles))
-            body = next(made)[1]
+            body = next(made.tiles)[1]
         except OverloadedError:
             raise
         except SourceError as error:
@@ -232,31 +199,34 @@ class Workshop:
         self._tally.count("together")
         return body, made
 
-    def _finish(
-        self,
-        order: Order,
-        tiles: Sequence[GridTile],
-        claimed: dict[GridTile, _Promise],
-        made: Iterator[tuple[int, bytes]],
-        rest: ExitStack,
-    ) -> None:
+    def _finish(self, run: Run, rest: ExitStack) -> None:
         """Hand the other tiles to those who wait for them, and keep what nobody waits for."""
+        with self._lock:
+            if not run.order.is_quick:  # those are made before anything else could be begun in their place
+                self._runs.add(run)
         try:
             with rest:
-                for number, body in made:
-                    self._hand_over(order, tiles[number], claimed[tiles[number]], body)
+                for number, body in run.made.tiles:
+                    self._hand_over(run.order, run.tiles[number], run.claimed, body)
         except (DecodeError, SourceError) as error:
-            logger.info("The tiles around %s could not all be made: %s", order.tile, error)
+            logger.info("The tiles around %s could not all be made: %s", run.order.tile, error)
+        finally:
+            with self._lock:
+                self._runs.discard(run)
 
-    def _hand_over(self, order: Order, tile: GridTile, promise: _Promise, body: bytes) -> None:
+    def _hand_over(self, order: Order, tile: GridTile, claimed: dict[GridTile, Promise], body: bytes) -> None:
         key = order.key_of(tile)
-        if not promise.is_wanted:  # else whoever wants it keeps it
+        with self._lock:
+            promise = claimed.get(tile)
+        is_wanted = promise is not None and promise.is_wanted
+        if not is_wanted:  # else whoever wants it keeps it
             keep = self._cache.remember if order.is_quick else self._cache.keep
             keep(key, order.media_type, body)
-        with self._lock:
-            self._forget(key.digest, promise)
-        self._tally.count("ahead", int(not promise.is_wanted))
-        promise.settle(body)
+        self._tally.count("ahead", int(not is_wanted))
+        if promise is not None:
+            with self._lock:
+                claimed.pop(tile, None)
+            self._release(order, {tile: promise}, body)
 
 
 def _cell_digest(order: Order, cell: GridTile) -> str:

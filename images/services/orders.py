@@ -1,7 +1,7 @@
 """Which tiles are made together with the one that is asked for, and the workshop that makes them."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cache, lru_cache
@@ -14,15 +14,18 @@ from caching.derivatives import get_derivative_cache
 from images.conf import conf
 from images.decoders.estimate import decodes_whole
 from images.decoders.metatiles import Grid, GridTile, ScreenGrid
+from images.decoders.records import Made
 from images.decoders.resample import is_seamless
 from images.iiif.output import OutputFormat
 from images.iiif.request import ResolvedRequest
 from images.indexes.description import SourceDescription, SourceFormat
 from images.selectors.images import ServedImage
+from images.services.decoding import get_runner
 from images.services.foreseen import tile_sizes
-from images.services.metatiles import Order, Workshop
+from images.services.metatiles import Workshop
 from images.services.planning import derivative_key, render_plan
 from images.services.producing import produce, produce_tiles
+from images.services.promises import Order
 
 _TILE_FORMATS = frozenset({OutputFormat.JPG, OutputFormat.PNG, OutputFormat.WEBP})
 """That viewers ask for; others are dear to encode, and nobody asks for a second tile."""
@@ -52,7 +55,7 @@ def find_order(served: ServedImage, resolved: ResolvedRequest) -> Order | None:
         region, size = grid.extent(tiles)
         return replace(resolved, region=region, size=size)
 
-    def make(tiles: Sequence[GridTile]) -> AbstractContextManager[Iterator[tuple[int, bytes]]]:
+    def make(tiles: Sequence[GridTile]) -> AbstractContextManager[Made]:
         window = resolved_of(tiles)
         return produce_tiles(served, render_plan(served, window), [grid.cut(tile, window.region) for tile in tiles])
 
@@ -106,7 +109,12 @@ def metatile_size(served: ServedImage) -> int:
 @lru_cache(maxsize=1)
 def get_workshop() -> Workshop:
     """One per process."""
-    return Workshop(get_derivative_cache(), caching_conf.wait_seconds, counters=get_counters())
+    return Workshop(
+        get_derivative_cache(),
+        caching_conf.wait_seconds,
+        counters=get_counters(),
+        has_room=lambda: get_runner().has_room(),
+    )
 
 
 def _forget_workshop(**_kwargs: object) -> None:

@@ -12,7 +12,7 @@ from images.decoders.errors import DamagedSourceError, DecodeError, DecoderDiedE
 from images.decoders.pass_through import PassThrough
 from images.decoders.pieces_job import find_pieces_job
 from images.decoders.plan import DecodePlan
-from images.decoders.records import cuts_job, read_tiles, tiles_job
+from images.decoders.records import Made, cuts_job, read_tiles, tiles_job
 from images.decoders.runner import Rendered
 from images.decoders.source import SourceData
 from images.decoders.tiff_pieces import StoredPieces, joined, plan_pieces, write_pieces
@@ -162,9 +162,7 @@ def _job_and_data(
 
 
 @contextmanager
-def produce_tiles(
-    served: ServedImage, planned: DecodePlan, cuts: Sequence[Region]
-) -> Iterator[Iterator[tuple[int, bytes]]]:
+def produce_tiles(served: ServedImage, planned: DecodePlan, cuts: Sequence[Region]) -> Iterator[Made]:
     """Decode once and cut; number and bytes of each cut, which counts only if the source was still pinned then.
 
     `cuts`: in pixels of the answer that is planned.
@@ -176,7 +174,7 @@ def produce_tiles(
             decoder_input(served, planned, reader) as (carried_out, data),
             _run(served, tiles_job(carried_out, cuts), data, returns_early=True) as rendered,
         ):
-            yield _verified(read_tiles(rendered.chunks), reader)
+            yield Made(_verified(read_tiles(rendered.chunks), reader), rendered.spare)
     except DecoderDiedError:
         if not served.copy_fingerprint:
             count_deaths(served)
@@ -184,9 +182,7 @@ def produce_tiles(
 
 
 @contextmanager
-def produce_cuts(
-    served: ServedImage, wanted: Sequence[tuple[PassThrough, Mapping[str, Any]]]
-) -> Iterator[Iterator[tuple[int, bytes]]]:
+def produce_cuts(served: ServedImage, wanted: Sequence[tuple[PassThrough, Mapping[str, Any]]]) -> Iterator[Made]:
     """Several of what `find_cut` gives, in one job: number and bytes of each as they are made, the first one first.
 
     Raises SourceError and DecodeError.
@@ -203,7 +199,7 @@ def produce_cuts(
             data += piece
     try:
         with _run(served, cuts_job(jobs), SourceData(data=bytes(data)), returns_early=True) as rendered:
-            yield ((numbers[number], body) for number, body in read_tiles(rendered.chunks))
+            yield Made((numbers[number], body) for number, body in read_tiles(rendered.chunks))
     except DecoderDiedError:
         count_deaths(served)
         raise

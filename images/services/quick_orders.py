@@ -15,12 +15,13 @@ from caching.keys import DerivativeKey
 from images.conf import conf
 from images.decoders.metatiles import EndGrid, GridTile
 from images.decoders.pass_through import PassThrough
+from images.decoders.records import Made
 from images.iiif.request import ResolvedRequest
 from images.selectors.images import ServedImage
-from images.services.metatiles import Order
 from images.services.orders import find_tile, get_workshop
 from images.services.planning import cut_job, derivative_key, find_pass_through
 from images.services.producing import find_cut, produce_cuts
+from images.services.promises import Order
 from images.services.quick import is_quick_cut
 
 _METATILES_ACROSS = 4
@@ -69,11 +70,11 @@ def _find_order(served: ServedImage, resolved: ResolvedRequest, key: DerivativeK
         return body
 
     @contextmanager
-    def make(tiles: Sequence[GridTile]) -> Iterator[Iterator[tuple[int, bytes]]]:
+    def make(tiles: Sequence[GridTile]) -> Iterator[Made]:
         found = ((number, _find_cut(served, resolved_of(other))) for number, other in enumerate(tiles[1:], 1))
         cuts = [(0, cut), *((number, other) for number, other in found if other and _is_fit(served, other))]
         with produce_cuts(served, [other for _, other in cuts]) as made:
-            yield ((cuts[number][0], body) for number, body in made)
+            yield Made((cuts[number][0], body) for number, body in made.tiles)
 
     return Order(
         subject=f"{served.uuid}/{grid.tile.width}/ends",

@@ -21,8 +21,28 @@ from images.decoders.wire import encode_json
 _held: list[bytes] = []
 
 
-def perform(job: Mapping[str, Any], source: SourceData, write: Callable[[bytes], None]) -> None:
+def perform(
+    job: Mapping[str, Any],
+    source: SourceData,
+    write: Callable[[bytes], None],
+    spared: Callable[[], frozenset[int]] = frozenset,
+) -> None:
+    if job["kind"] == "wait_for_spared":
+        _wait_for_spared(job, write, spared)
+        return
     _JOBS[job["kind"]](job, source, write)
+
+
+def _wait_for_spared(
+    job: Mapping[str, Any], write: Callable[[bytes], None], spared: Callable[[], frozenset[int]]
+) -> None:
+    """Say so, wait until so many numbers are spared, tell which."""
+    write(b"begun")
+    write(b"")
+    end = time.monotonic() + 10
+    while len(spared()) < job["count"] and time.monotonic() < end:
+        time.sleep(0.001)
+    write(encode_json({"spared": sorted(spared())}))
 
 
 def _echo(_job: Mapping[str, Any], source: SourceData, write: Callable[[bytes], None]) -> None:

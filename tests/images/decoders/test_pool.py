@@ -33,6 +33,50 @@ def test_an_empty_result_is_a_result(pool: DecoderPool) -> None:
     assert (rendered.length, rendered.read()) == (0, b"")
 
 
+def test_a_decoder_is_told_what_it_need_not_make_any_more(pool: DecoderPool) -> None:
+    with pool.run({"kind": "wait_for_spared", "count": 3}, NOTHING, returns_early=True) as rendered:
+        assert next(rendered.chunks) == b"begun"
+        rendered.spare([4, 5])
+        rendered.spare([7])
+        assert json.loads(rendered.read()) == {"spared": [4, 5, 7]}
+        rendered.spare([8])  # of a job that has ended
+    assert pool.run({"kind": "echo"}, SourceData(data=b"abc")).read() == b"abc"
+
+
+def test_what_a_job_did_not_look_at_is_nothing_to_the_next(new_pool: PoolMaker) -> None:
+    pool = new_pool(size=1)
+    for times in (1, 3):
+        with pool.run({"kind": "wait_for_spared", "count": 0}, NOTHING, returns_early=True) as rendered:
+            assert next(rendered.chunks) == b"begun"
+            for number in range(times):
+                rendered.spare([number])
+            rendered.read()
+        with pool.run({"kind": "stream", "pieces": 2, "length": 300_000, "pause": 0.1}, NOTHING) as rendered:
+            next(rendered.chunks)
+            rendered.spare([1, 2])  # which this job never looks at
+            rendered.read()
+        assert pool.run({"kind": "echo"}, SourceData(data=b"abc")).read() == b"abc"
+        with pool.run({"kind": "wait_for_spared", "count": 0}, NOTHING, returns_early=True) as rendered:
+            assert json.loads(rendered.read().removeprefix(b"begun")) == {"spared": []}
+    assert pool.stats()["spawned"] == 1
+
+
+def test_a_pool_has_room_while_a_decoder_is_free(new_pool: PoolMaker) -> None:
+    pool = new_pool(size=2)
+    with ThreadPoolExecutor(3) as threads:
+        jobs = [threads.submit(pool.run, {"kind": "sleep", "seconds": 0.5}, NOTHING)]
+        wait_until(lambda: pool.stats()["busy"] == 1)
+        assert pool.has_room()
+        jobs.append(threads.submit(pool.run, {"kind": "sleep", "seconds": 0.5}, NOTHING))
+        wait_until(lambda: pool.stats()["busy"] == 2)
+        assert not pool.has_room()
+        for job in jobs:
+            job.result()
+    assert pool.has_room()
+    pool.close()
+    assert not pool.has_room()
+
+
 @pytest.mark.parametrize("length", [1, 65_536, 262_144, 262_145, 1_048_577, 9_000_000])
 def test_results_of_any_length_arrive_whole(pool: DecoderPool, length: int) -> None:
     data = os.urandom(length)

@@ -97,6 +97,44 @@ def test_the_first_tile_leaves_before_the_others_are_made() -> None:
     assert [number for number, _ in read_tiles(pieces[:asked_to_leave])] == [0]
 
 
+@pytest.mark.parametrize("kind", ["jp2", "tiled jp2"])
+def test_areas_of_which_nobody_wants_a_tile_are_passed_over(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, description = source(kind)
+    request = RenderRequest(Region(0, 0, WIDTH, HEIGHT), Size(WIDTH, HEIGHT))
+    cuts = list(cuts_of(WIDTH, HEIGHT))
+    below = [number for number, cut in enumerate(cuts) if cut.y >= 256]
+    spared: set[int] = set()
+    areas: list[Region] = []
+    load = jp2.load_areas
+
+    def noted(*arguments: Any) -> Iterator[Any]:
+        for area, image in load(*arguments):
+            areas.append(area)
+            yield area, image
+
+    monkeypatch.setattr(jp2, "load_areas", noted)
+    monkeypatch.setattr("images.decoders.cuts._BLOCK_LENGTH", 200)  # two rows of tiles of the codestream
+
+    def made() -> dict[int, bytes]:
+        areas.clear()
+        pieces: list[bytes] = []
+        job = tiles_job(plan(description, request), cuts)
+        jobs.perform(job, SourceData(data=data), pieces.append, lambda: frozenset(spared))
+        return dict(read_tiles(pieces))
+
+    everything, all_areas = made(), len(areas)
+    spared.update(below[1:])
+    assert set(made()) >= set(everything) - spared, "an area is made of which one tile is wanted"
+    assert len(areas) <= all_areas
+    spared.update(below)
+    found = made()
+    assert found == {number: body for number, body in everything.items() if number in found}
+    assert set(everything) - set(found) <= set(below)
+    assert len(areas) < all_areas
+    spared.update(everything)
+    assert set(made()) <= {0} | {number for number in everything if number not in below}
+
+
 def test_a_pool_answers_with_the_first_tile() -> None:
     data, description = source("jp2")
     request = RenderRequest(Region(0, 0, 256, 256), Size(256, 256))

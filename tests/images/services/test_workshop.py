@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,11 @@ from caching.keys import DerivativeKey
 from caching.second_demand import SecondDemand
 from images.decoders.errors import DamagedSourceError, OverloadedError
 from images.decoders.metatiles import Grid, GridTile, ScreenGrid
+from images.decoders.records import Made
 from images.iiif.geometry import Size
 from images.services.demand import Demand
-from images.services.metatiles import Order, Workshop, _cell_digest
+from images.services.metatiles import Workshop, _cell_digest
+from images.services.promises import Order
 from images.sources.errors import SourceUnreachableError
 from tests.caching.others import OtherProcess
 
@@ -45,6 +48,7 @@ class Maker:
         self.goes_on = threading.Event()
         self.goes_on.set()
         self.ended = threading.Event()
+        self.spared: list[GridTile] = []
 
     def order(self, tile: GridTile) -> Order:
         return Order(IMAGE, GRID, tile, "image/jpeg", key_of, lambda: self._make_alone(tile), self._make)
@@ -54,10 +58,10 @@ class Maker:
         return body_of(tile)
 
     @contextmanager
-    def _make(self, tiles: Sequence[GridTile]) -> Iterator[Iterator[tuple[int, bytes]]]:
+    def _make(self, tiles: Sequence[GridTile]) -> Iterator[Made]:
         self.together.append(tuple(tiles))
         try:
-            yield self._tiles(tiles)
+            yield Made(self._tiles(tiles), lambda numbers: self.spared.extend(tiles[number] for number in numbers))
         finally:
             self.ended.set()
 
@@ -149,6 +153,49 @@ def test_whoever_asks_for_a_tile_that_is_being_made_waits_for_it(cache: Derivati
     assert len(maker.together) == 1
     assert maker.alone == [GridTile(2, 0, 1)]
     assert maker.ended.wait(10)
+
+
+def test_what_nobody_waits_for_makes_room_where_every_decoder_is_at_work(cache: DerivativeCache) -> None:
+    has_room = threading.Event()
+    has_room.set()
+    workshop = Workshop(cache, patience_seconds=10, has_room=has_room.is_set)
+    maker, elsewhere = Maker(), Maker()
+    maker.goes_on.clear()
+    look_above(workshop, maker)
+    workshop.make(maker.order(GridTile(1, 2, 2)))
+    (begun,) = maker.together
+    workshop.make(elsewhere.order(GridTile(1, 7, 7)))
+    assert not maker.spared, "there is room"
+    has_room.clear()
+    assert workshop.make(elsewhere.order(GridTile(1, 7, 0))) == body_of(GridTile(1, 7, 0))
+    assert maker.spared == list(begun[1:])
+    again = GridTile(1, 3, 3)
+    assert workshop.make(elsewhere.order(again)) == body_of(again), "without waiting for who was told not to make it"
+    maker.goes_on.set()
+    assert maker.ended.wait(10)
+    assert wait_for(cache, begun[-1]) == body_of(begun[-1]), "it had been begun"
+    while workshop._promises:
+        time.sleep(0.01)
+
+
+def test_who_waits_is_waited_for_by_all(cache: DerivativeCache) -> None:
+    """A run goes on while a single one of its tiles is waited for."""
+    workshop = Workshop(cache, patience_seconds=10, has_room=lambda: False)
+    maker, elsewhere = Maker(), Maker()
+    maker.goes_on.clear()
+    look_above(workshop, maker)
+    workshop.make(maker.order(GridTile(1, 2, 2)))
+    waited_for = GridTile(1, 3, 3)
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(workshop.make, maker.order(waited_for))
+        end = time.monotonic() + 10
+        while not workshop._promises[key_of(waited_for).digest].is_wanted and time.monotonic() < end:
+            time.sleep(0.001)
+        workshop.make(elsewhere.order(GridTile(1, 7, 7)))
+        assert not maker.spared
+        maker.goes_on.set()
+        assert answer.result(10) == body_of(waited_for)
+    assert maker.alone == [GridTile(2, 0, 1)]
 
 
 @pytest.mark.parametrize("after", [0, 1, 5])

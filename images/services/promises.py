@@ -1,0 +1,73 @@
+"""Tiles that are being made, and who waits for them."""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from caching.company import Errand, wait_along
+from caching.keys import DerivativeKey
+from images.decoders.metatiles import Grid, GridTile
+from images.decoders.records import Made
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A tile that has to be made, and how.
+
+    `subject`: the image and its grid, to tell what else was asked for lately. `key_of` names a tile in the cache,
+    `make_alone` decodes only the one, `make` several, the first one first; it ends the decoder when its context is
+    left. `is_quick`: tiles are made about as fast as they are written, so that those that nobody waits for stay in
+    memory, and other processes are not asked whether they have them.
+    """
+
+    subject: str
+    grid: Grid
+    tile: GridTile
+    media_type: str
+    key_of: Callable[[GridTile], DerivativeKey]
+    make_alone: Callable[[], bytes]
+    make: Callable[[Sequence[GridTile]], AbstractContextManager[Made]]
+    is_quick: bool = False
+
+
+class Promise:
+    """A tile that somebody is making, on an errand for whoever waits for it."""
+
+    def __init__(self, errand: Errand) -> None:
+        self._errand = errand
+        self.is_wanted = False
+        self._settled = threading.Event()
+        self._body: bytes | None = None
+        self.is_left = False
+        """Whether nobody tried to make it here: another process does, or has, or it was given up for something else."""
+
+    def settle(self, body: bytes | None) -> None:
+        """With None where it could not be made together with others."""
+        if not self._settled.is_set():
+            self._body = body
+            self._settled.set()
+
+    def wait(self, seconds: float) -> bytes | None:
+        return self._body if wait_along(self._settled, self._errand, seconds) else None
+
+
+@dataclass(eq=False, slots=True)
+class Run:
+    """A job under way that makes `tiles`; `claimed`: those of them that are still to come."""
+
+    order: Order
+    tiles: Sequence[GridTile]
+    claimed: dict[GridTile, Promise]
+    made: Made
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody waits. Called with the lock held that guards `claimed`."""
+        return any(promise.is_wanted for promise in self.claimed.values())
+
+    def spare(self, tiles: Sequence[GridTile]) -> None:
+        """Tell the decoder that these need not be made any more."""
+        gone = frozenset(tiles)
+        if gone:
+            self.made.spare([number for number, tile in enumerate(self.tiles) if tile in gone])
