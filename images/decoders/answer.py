@@ -5,7 +5,7 @@ import enum
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,6 @@ from images.decoders.failures import failure_from_json, out_of_memory, out_of_ti
 from images.decoders.parts import Parts
 from images.decoders.source import SourceData, handed_over
 from images.decoders.wire import FrameError, Kind
-
-_SPARE_SECONDS = 1.0
-"""A decoder that computes does not read; a few hundred bytes find room at once."""
 
 _TIME_SIGNALS = frozenset({signal.SIGXCPU, signal.SIGALRM})
 # GLib ends the process with SIGTRAP when it cannot allocate.
@@ -116,14 +113,14 @@ class Answer(Iterator[bytes]):
         self._pieces.clear()
         self._end(Outcome.CANCELLED)
 
-    def spare(self, numbers: Iterable[int]) -> None:
-        """From any thread: tell the decoder which tiles need not be made any more. It may have begun them."""
+    def enough(self) -> None:
+        """From any thread: tell the decoder that nobody wants what it has not begun. It ends as if it were complete."""
         with self._state:
-            if self._is_finished or self._parts is not None:
+            if self._is_finished:
                 return
             try:
-                self._decoder.send_spared(numbers, after(_SPARE_SECONDS))
-            except (OSError, FrameError):
+                self._decoder.send_enough()
+            except OSError:
                 self._decoder.stop()  # half a message would be taken for the beginning of the next
 
     def cancel(self) -> None:

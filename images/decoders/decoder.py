@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from images.decoders.parts import Part
@@ -14,7 +14,7 @@ from images.decoders.wire import Frame, FrameError, FrameReader, Kind, encode_js
 
 
 class Decoder:
-    """One process, doing one job at a time. Used by one thread at a time, but for `stop`."""
+    """One process, doing one job at a time. Used by one thread at a time, but for `stop` and `send_enough`."""
 
     def __init__(self, pid: int, channel: socket.socket) -> None:
         self.pid = pid
@@ -57,9 +57,12 @@ class Decoder:
         frames = [*frame(Kind.PART, encode_json(part.facts())), *frame(Kind.SOURCE, part.data)]
         send(self._channel, frames, deadline=deadline)
 
-    def send_spared(self, numbers: Iterable[int], deadline: float) -> None:
-        """Tell what need not be made any more. Raises OSError (TimeoutError among them), FrameError if it is long."""
-        send(self._channel, frame(Kind.SPARE, encode_json({"tiles": list(numbers)})), deadline=deadline)
+    def send_enough(self) -> None:
+        """Tell that nobody wants the rest of the job. Raises OSError. From any thread, while the job is under way."""
+        data = b"".join(frame(Kind.ENOUGH, b""))
+        # Not by the socket object: its timeout is that of the thread that reads the answer.
+        if os.write(self._channel.fileno(), data) < len(data):
+            raise BlockingIOError("A decoder reads nothing.")
 
     def read(self, deadline: float) -> Frame:
         """The next frame of the answer. Raises what FrameReader.read does."""

@@ -59,9 +59,9 @@ def perform(
     job: Mapping[str, Any],
     source: SourceData,
     write: Callable[[bytes], None],
-    spared: Callable[[], frozenset[int]] = frozenset,
+    is_enough: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Do `job` and hand the result to `write` in pieces; `spared` tells which tiles of it nobody wants any more.
+    """Do `job` and hand the result to `write` in pieces; `is_enough` tells whether nobody wants the rest.
 
     Raises DecodeError.
     """
@@ -75,7 +75,7 @@ def perform(
         case "cuts":
             cut.execute_several(job, source, write)
         case "tiles":
-            tiles.execute(DecodePlan.from_json(job["plan"]), cuts_from_json(job["cuts"]), source, write, spared)
+            tiles.execute(DecodePlan.from_json(job["plan"]), cuts_from_json(job["cuts"]), source, write, is_enough)
         case "service_copy":
             service_copy.execute(CopyPlan.from_json(job["copy"]), DecodePlan.from_json(job["plan"]), source, write)
         case "level":

@@ -1,7 +1,7 @@
 """Decode a region of a JPEG 2000 file at a reduced resolution into a libvips image."""
 
 import ctypes
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,12 +58,9 @@ def _span(axis: Axis) -> Span:
     return axis.start, axis.start + axis.length
 
 
-def load_areas(
-    plan: DecodePlan, source: SourceData, cuts: Sequence[Region], is_wanted: Callable[[Region], bool]
-) -> Iterator[tuple[Region, pyvips.Image]]:
+def load_areas(plan: DecodePlan, source: SourceData, cuts: Sequence[Region]) -> Iterator[tuple[Region, pyvips.Image]]:
     """Areas of the rectangle that the plan reads, in pixels of it, until all `cuts` were in one, the first one first.
 
-    Each is asked for by `is_wanted` when it is its turn, and passed over if it is not.
     Together they take little more time than the rectangle. Where no areas can be decoded, the rectangle alone. Raises
     DecodeError.
     """
@@ -72,7 +69,7 @@ def load_areas(
     stream = header.codestream
     tiles = tile_grid(header, grid)
     if tiles is not None or not stream.has_regions:
-        for area in filter(is_wanted, _separate_areas(plan, cuts, tiles if stream.has_regions else None)):
+        for area in _separate_areas(plan, cuts, tiles if stream.has_regions else None):
             columns, rows = _within(plan, area)
             raster = _empty_raster(header, columns, rows)
             decode_into(header, source, grid, columns, rows, raster, plan.layers)
@@ -80,7 +77,7 @@ def load_areas(
         return
     channels = jp2_colour.channels(header)
     with jp2_library.opened(source, stream.offset, stream.length, grid.reduction, plan.layers) as codestream:
-        for area in filter(is_wanted, strips_of(cuts)):
+        for area in strips_of(cuts):
             columns, rows = _within(plan, area)
             raster = _empty_raster(header, columns, rows)
             decode_more(codestream, header, grid, columns, rows, raster, channels)

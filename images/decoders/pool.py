@@ -113,7 +113,8 @@ class DecoderPool:
             )
             if length is None:
                 spool = Spool(self._spool_bytes)
-                return Rendered(relay(answer, again if may_retry else None, source, leave, spool), None, answer.spare)
+                relayed = relay(answer, again if may_retry else None, source, leave, spool)
+                return Rendered(relayed, None, None if source.parts else relayed.enough)  # parts: it may be asking
         except BaseException:
             leave()
             raise

@@ -17,10 +17,13 @@ _RECORD = struct.Struct("!II")
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """Number and bytes of each of several tiles, as they are made. `spare` tells the decoder which it need not make."""
+    """Number and bytes of each of several tiles, as they are made. `enough`: tells that nobody wants the others.
+
+    None where they are all decoded when the first one is there.
+    """
 
     tiles: Iterator[tuple[int, bytes]]
-    spare: Callable[[Iterable[int]], None] = lambda _numbers: None
+    enough: Callable[[], None] | None = None
 
 
 def tiles_job(plan: DecodePlan, cuts: Sequence[Region]) -> dict[str, Any]:

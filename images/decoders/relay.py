@@ -42,6 +42,7 @@ class Drain:
         self._spool = spool
         self._lock = threading.Lock()
         self._is_cancelled = False
+        self._is_enough = False
         self._failure: Exception | None = DecodeError("The image could not be decoded.")
         self._length = 0
         self._digest = hashlib.sha256()
@@ -49,6 +50,12 @@ class Drain:
 
     def start(self) -> None:
         self._thread.start()
+
+    def enough(self) -> None:
+        """Nobody wants what the decoder has not begun."""
+        with self._lock:
+            self._is_enough = True
+            self._answer.enough()
 
     def cancel(self) -> None:
         """End the decoder, if it is still at work, and wait until its place is free."""
@@ -86,6 +93,8 @@ class Drain:
         try:
             self._pass_on()
         except DecoderDiedError as error:
+            if self._is_enough:
+                return
             if self._is_cancelled or self._again is None:
                 raise
             logger.warning("After %d bytes: %s Trying once more.", self._length, error.detail)
@@ -151,6 +160,11 @@ class Relay(Iterator[bytes]):
             raise StopIteration
         self._patience_seconds = PULSE_SECONDS
         return piece
+
+    def enough(self) -> None:
+        """Nobody wants what the decoder has not begun; what it has begun still comes."""
+        if not self._is_over and os.getpid() == self._owner:
+            self._drain.enough()
 
     def close(self) -> None:
         """Nobody wants the rest: a decoder that is still at work is ended."""

@@ -1,7 +1,7 @@
 """What the server sees of decoding: hand over a job and a source, get back bytes."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -26,8 +26,8 @@ class Rendered:
 
     chunks: Chunks
     length: int | None
-    spare: Callable[[Iterable[int]], None] = field(default=lambda _numbers: None, compare=False)
-    """Of a job that makes many tiles: tells the decoder which ones need not be made any more."""
+    enough: Callable[[], None] | None = None
+    """Tells a decoder that makes many tiles, one part after the other, that nobody wants what it has not begun."""
 
     def close(self) -> None:
         self.chunks.close()
@@ -60,7 +60,7 @@ class Runner(Protocol):
         ...
 
     def has_room(self) -> bool:
-        """Whether a job would begin at once."""
+        """Whether a decoder is free that nobody waits for."""
         ...
 
     def stats(self) -> dict[str, Any]:

@@ -21,20 +21,15 @@ def execute(
     cuts: Sequence[Region],
     source: SourceData,
     write: Write,
-    spared: Callable[[], frozenset[int]] = frozenset,
+    is_enough: Callable[[], bool] = lambda: False,
 ) -> None:
     """Write a record for each cut, the first one first, in the order in which their pixels are there.
 
-    Areas are not decoded of which `spared` tells all numbers once it is their turn. Raises DecodeError.
+    Where areas are decoded one after the other, `is_enough` is asked before each but the first. Raises DecodeError.
     """
     waiting = dict(enumerate(cuts))
-
-    def is_wanted(area: Region) -> bool:
-        gone = spared()
-        return any(number not in gone and _holds(area, cut) for number, cut in waiting.items())
-
     with libvips.plain_errors():
-        for area, encoded in _rasters(plan, cuts, source, is_wanted):
+        for area, encoded in _rasters(plan, cuts, source):
             there = [number for number, cut in waiting.items() if _holds(area, cut)]
             for number in there:
                 cut = waiting.pop(number)
@@ -44,6 +39,8 @@ def execute(
                 if number == 0:
                     write(b"")
             write(b"")
+            if is_enough():
+                break
 
 
 def _holds(area: Region, cut: Region) -> bool:
@@ -56,11 +53,11 @@ def _holds(area: Region, cut: Region) -> bool:
 
 
 def _rasters(
-    plan: DecodePlan, cuts: Sequence[Region], source: SourceData, is_wanted: Callable[[Region], bool]
+    plan: DecodePlan, cuts: Sequence[Region], source: SourceData
 ) -> Iterator[tuple[Region, Callable[[Region], bytes]]]:
     """Areas of the answer, with what encodes parts of them; the first holds the first cut."""
     if source.parts is None and _comes_in_parts(plan):
-        for area, image in jp2.load_areas(plan, source, cuts, is_wanted):
+        for area, image in jp2.load_areas(plan, source, cuts):
             yield area, pixels.cutter(rendering.displayed(image, plan), plan.request)
         return
     with rendering.opened_region(plan, source) as image:

@@ -8,6 +8,7 @@ into, so nothing here is ever unpickled and no length is believed beyond the lim
 import enum
 import json
 import os
+import select
 import socket
 import struct
 import time
@@ -19,7 +20,6 @@ _HEADER = struct.Struct("!HBxI")
 _MAGIC = 0x1F5A
 _RECEIVE_BYTES = 65536
 _FDS_PER_MESSAGE = 1
-_INSTANT_SECONDS = 0.0001
 
 
 class Kind(enum.IntEnum):
@@ -33,7 +33,7 @@ class Kind(enum.IntEnum):
     ERROR = 6  # JSON: there will be no (more) result
     NEXT = 7  # JSON, from a decoder: the number of the part that it needs now
     PART = 8  # JSON, to a decoder: the facts of a part; its bytes follow as a source
-    SPARE = 9  # JSON, to a decoder: the numbers of tiles of its job that need not be made any more
+    ENOUGH = 9  # nothing, to a decoder: nobody wants what is still to come of its job
 
 
 DATA_BYTES = 256 * 1024
@@ -48,7 +48,7 @@ PAYLOAD_LIMITS = {
     Kind.ERROR: 16384,
     Kind.NEXT: 64,
     Kind.PART: 4096,
-    Kind.SPARE: 16384,
+    Kind.ENOUGH: 0,
 }
 
 
@@ -107,11 +107,10 @@ class FrameReader:
         return Frame(kind, payload)
 
     def read_if_there(self, kind: Kind) -> Frame | None:
-        """The next frame, if it has arrived. Raises what `read` does, but for TimeoutError."""
-        try:
-            return self.read(kind, deadline=time.monotonic() + _INSTANT_SECONDS)
-        except TimeoutError:
+        """The next frame, if it has begun to arrive. Raises what `read` does."""
+        if not self._buffer and not select.select([self._channel], [], [], 0)[0]:
             return None
+        return self.read(kind)
 
     @property
     def is_empty(self) -> bool:

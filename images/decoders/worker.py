@@ -30,8 +30,8 @@ from images.decoders.wire import (
 IDLE_SECONDS = 2.0
 """Without a job, after which a decoder gives back the memory that it keeps for the next one."""
 
-Perform = Callable[[Mapping[str, Any], SourceData, Callable[[bytes], None], Callable[[], frozenset[int]]], None]
-"""The last one tells which tiles of the job need not be made any more."""
+Perform = Callable[[Mapping[str, Any], SourceData, Callable[[bytes], None], Callable[[], bool]], None]
+"""The last one tells whether nobody wants what is still to come of the job."""
 
 WALL_GRACE_SECONDS = 1.0
 """How much later than the server a decoder ends itself: the server's word is the clearer one."""
@@ -132,20 +132,19 @@ class Output:
                 os._exit(0)
 
 
-class Spared:
-    """The numbers that the server has sent until now, of tiles of this job that nobody wants any more."""
+class Enough:
+    """Whether the server has said of this job that nobody wants the rest."""
 
     def __init__(self, reader: FrameReader) -> None:
         self._reader = reader
-        self._numbers: frozenset[int] = frozenset()
+        self._is_said = False
 
-    def __call__(self) -> frozenset[int]:
+    def __call__(self) -> bool:
         try:
-            while (sent := self._reader.read_if_there(Kind.SPARE)) is not None:
-                self._numbers |= frozenset(sent.json()["tiles"])
+            self._is_said = self._is_said or self._reader.read_if_there(Kind.ENOUGH) is not None
         except (OSError, EOFError):
             os._exit(0)
-        return self._numbers
+        return self._is_said
 
 
 def serve(channel: socket.socket, limits: ProcessLimits, perform: Perform) -> None:
@@ -168,7 +167,7 @@ def _next_job(reader: FrameReader) -> dict[str, Any]:
 
 def _read_job(reader: FrameReader, deadline: float | None) -> dict[str, Any]:
     """What came too late for the job before is passed over."""
-    while (read := reader.read(Kind.JOB, Kind.SPARE, deadline=deadline)).kind is Kind.SPARE:
+    while (read := reader.read(Kind.JOB, Kind.ENOUGH, deadline=deadline)).kind is Kind.ENOUGH:
         pass
     return read.json()
 
@@ -182,7 +181,7 @@ def _answer(
     output = Output(channel, alarm)
     source, fds = _receive_source(job, reader, output)
     try:
-        perform(job["job"], source, output.write, Spared(reader))
+        perform(job["job"], source, output.write, Enough(reader))
     except Exception as error:  # noqa: BLE001 - whatever a library raises costs this job, not the process
         if not isinstance(error, DecodeError | MemoryError):
             traceback.print_exc()

@@ -31,7 +31,7 @@ class CountedRunner:
             self.note(job, started)
             return rendered
         self.publish()
-        return Rendered(_TimedChunks(rendered.chunks, self, job, started), None, rendered.spare)
+        return Rendered(_TimedChunks(rendered.chunks, self, job, started), None, rendered.enough)
 
     def publish(self) -> None:
         """Tell what the decoders have counted themselves; done by itself with each job."""

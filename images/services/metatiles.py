@@ -167,10 +167,12 @@ class Workshop:
         if self._has_room():
             return
         with self._lock:
-            idle = [(run, list(run.claimed)) for run in self._runs if not run.is_wanted]
-        for run, tiles in idle:
-            self._leave(run.order, run.claimed, tiles)
-            run.spare(tiles)
+            given_up = [run for run in self._runs if not run.is_wanted]
+            self._runs.difference_update(given_up)
+        for run in given_up:
+            self._leave(run.order, run.claimed, list(run.claimed))
+            if run.made.enough is not None:
+                run.made.enough()
 
     def _go_on(self, run: Run, rest: ExitStack) -> None:
         """Finish in a thread; without one, the tile that was asked for is all there is."""
@@ -202,7 +204,7 @@ class Workshop:
     def _finish(self, run: Run, rest: ExitStack) -> None:
         """Hand the other tiles to those who wait for them, and keep what nobody waits for."""
         with self._lock:
-            if not run.order.is_quick:  # those are made before anything else could be begun in their place
+            if run.made.enough is not None:
                 self._runs.add(run)
         try:
             with rest:

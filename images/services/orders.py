@@ -50,6 +50,7 @@ def find_order(served: ServedImage, resolved: ResolvedRequest) -> Order | None:
     if not (is_seamless(planned.horizontal) and is_seamless(planned.vertical)):
         return None  # the tile would have other pixels alone
     grid, tile = found
+    is_by_areas = _reads_parts(served.description) and served.description.orientation == 1
 
     def resolved_of(tiles: Sequence[GridTile]) -> ResolvedRequest:
         region, size = grid.extent(tiles)
@@ -57,7 +58,8 @@ def find_order(served: ServedImage, resolved: ResolvedRequest) -> Order | None:
 
     def make(tiles: Sequence[GridTile]) -> AbstractContextManager[Made]:
         window = resolved_of(tiles)
-        return produce_tiles(served, render_plan(served, window), [grid.cut(tile, window.region) for tile in tiles])
+        cuts = [grid.cut(tile, window.region) for tile in tiles]
+        return produce_tiles(served, render_plan(served, window), cuts, is_by_areas=is_by_areas)
 
     return Order(
         subject=f"{served.uuid}/{grid.tile.width}",

@@ -162,10 +162,12 @@ def _job_and_data(
 
 
 @contextmanager
-def produce_tiles(served: ServedImage, planned: DecodePlan, cuts: Sequence[Region]) -> Iterator[Made]:
+def produce_tiles(
+    served: ServedImage, planned: DecodePlan, cuts: Sequence[Region], *, is_by_areas: bool
+) -> Iterator[Made]:
     """Decode once and cut; number and bytes of each cut, which counts only if the source was still pinned then.
 
-    `cuts`: in pixels of the answer that is planned.
+    `cuts`: in pixels of the answer that is planned. `is_by_areas`: they are decoded some after the others.
     """
     try:
         with (
@@ -174,7 +176,7 @@ def produce_tiles(served: ServedImage, planned: DecodePlan, cuts: Sequence[Regio
             decoder_input(served, planned, reader) as (carried_out, data),
             _run(served, tiles_job(carried_out, cuts), data, returns_early=True) as rendered,
         ):
-            yield Made(_verified(read_tiles(rendered.chunks), reader), rendered.spare)
+            yield Made(_verified(read_tiles(rendered.chunks), reader), rendered.enough if is_by_areas else None)
     except DecoderDiedError:
         if not served.copy_fingerprint:
             count_deaths(served)

@@ -65,9 +65,3 @@ class Run:
     def is_wanted(self) -> bool:
         """Whether anybody waits. Called with the lock held that guards `claimed`."""
         return any(promise.is_wanted for promise in self.claimed.values())
-
-    def spare(self, tiles: Sequence[GridTile]) -> None:
-        """Tell the decoder that these need not be made any more."""
-        gone = frozenset(tiles)
-        if gone:
-            self.made.spare([number for number, tile in enumerate(self.tiles) if tile in gone])

@@ -12,7 +12,7 @@ from images.indexes.jp2.markers import CodingStyle
 from images.indexes.jp2.packet_headers import has_segments, room
 from images.indexes.jp2.precincts import Tile
 
-_BLOCK_BYTES = 12
+_BLOCK_BYTES = 18
 """Of where the blocks of a precinct begin, and of what was found, for each block at the most."""
 
 
@@ -31,7 +31,7 @@ class BlockMap:
     count: int
     blocks: TileBlocks
     segment_starts: "array[int]"
-    _packets: "tuple[array[int], array[int]]" = field(compare=False, repr=False)
+    _packets: "tuple[array[int], array[int]]" = field(repr=False)
     _firsts: "array[int]" = field(compare=False, repr=False)
     _offsets: "array[int]" = field(compare=False, repr=False)
     _is_found: bytearray = field(compare=False, repr=False)

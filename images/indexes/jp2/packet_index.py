@@ -140,9 +140,8 @@ class PacketIndex:
         at = 0
         for start, count in packets.parts:
             own = packets.lengths[at : at + count]
-            for packet, offset, length in zip(
-                order[at : at + count], accumulate(own, initial=start), own, strict=False
-            ):
+            numbered = zip(order[at : at + count], own, strict=True)
+            for (packet, length), offset in zip(numbered, accumulate(own, initial=start), strict=False):
                 offsets[packet] = offset
                 lengths[packet] = length
             at += count

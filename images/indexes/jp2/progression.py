@@ -56,7 +56,7 @@ def _order(
             ),
         )
     precincts = _by_position(tile, resolutions, progression)
-    return array("I", chain.from_iterable(range(first, first + stop) for first in map(layers.__mul__, precincts)))
+    return array("I", chain.from_iterable(range(each * layers, each * layers + stop) for each in precincts))
 
 
 def _runs(resolutions: list[Resolution]) -> list[range]:

@@ -25,24 +25,27 @@ def perform(
     job: Mapping[str, Any],
     source: SourceData,
     write: Callable[[bytes], None],
-    spared: Callable[[], frozenset[int]] = frozenset,
+    is_enough: Callable[[], bool] = lambda: False,
 ) -> None:
-    if job["kind"] == "wait_for_spared":
-        _wait_for_spared(job, write, spared)
+    if job["kind"] == "until_enough":
+        _until_enough(job, write, is_enough)
         return
     _JOBS[job["kind"]](job, source, write)
 
 
-def _wait_for_spared(
-    job: Mapping[str, Any], write: Callable[[bytes], None], spared: Callable[[], frozenset[int]]
-) -> None:
-    """Say so, wait until so many numbers are spared, tell which."""
+def _until_enough(job: Mapping[str, Any], write: Callable[[bytes], None], is_enough: Callable[[], bool]) -> None:
+    """Begin, and go on for as long as nobody says that it is enough. The processes `pids` die then."""
     write(b"begun")
     write(b"")
-    end = time.monotonic() + 10
-    while len(spared()) < job["count"] and time.monotonic() < end:
+    end = time.monotonic() + job.get("seconds", 10)
+    while not is_enough():
+        if time.monotonic() > end:
+            write(b", never ended")
+            return
         time.sleep(0.001)
-    write(encode_json({"spared": sorted(spared())}))
+    if os.getpid() in job.get("pids", []):
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(b", ended")
 
 
 def _echo(_job: Mapping[str, Any], source: SourceData, write: Callable[[bytes], None]) -> None:

@@ -5,6 +5,7 @@ import os
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from images.decoders.errors import (
     DecodeLimitError,
     OverloadedError,
 )
-from images.decoders.pool import DecoderPool
+from images.decoders.pool import DecoderPool, Rendered
 from images.decoders.source import SourceData
 from tests.images.decoders.conftest import PoolMaker
 from tests.images.decoders.processes import are_gone, open_files, wait_until
@@ -33,32 +34,50 @@ def test_an_empty_result_is_a_result(pool: DecoderPool) -> None:
     assert (rendered.length, rendered.read()) == (0, b"")
 
 
-def test_a_decoder_is_told_what_it_need_not_make_any_more(pool: DecoderPool) -> None:
-    with pool.run({"kind": "wait_for_spared", "count": 3}, NOTHING, returns_early=True) as rendered:
-        assert next(rendered.chunks) == b"begun"
-        rendered.spare([4, 5])
-        rendered.spare([7])
-        assert json.loads(rendered.read()) == {"spared": [4, 5, 7]}
-        rendered.spare([8])  # of a job that has ended
-    assert pool.run({"kind": "echo"}, SourceData(data=b"abc")).read() == b"abc"
+def until_enough(pool: DecoderPool, **facts: Any) -> Rendered:
+    return pool.run({"kind": "until_enough", **facts}, NOTHING, returns_early=True)
+
+
+def told_enough(rendered: Rendered) -> bytes:
+    assert rendered.enough is not None
+    with rendered:
+        first = next(rendered.chunks)
+        rendered.enough()
+        rendered.enough()  # the second time says nothing new
+        return first + rendered.read()
+
+
+def test_a_decoder_is_told_that_nobody_wants_the_rest(new_pool: PoolMaker) -> None:
+    pool = new_pool(size=1)
+    rendered = until_enough(pool)
+    assert told_enough(rendered) == b"begun, ended"
+    assert rendered.enough is not None
+    rendered.enough()  # of a job that has ended
+    assert until_enough(pool, seconds=0.2).read() == b"begun, never ended", "what was said of one job holds for another"
+    assert pool.stats()["spawned"] == 1
 
 
 def test_what_a_job_did_not_look_at_is_nothing_to_the_next(new_pool: PoolMaker) -> None:
     pool = new_pool(size=1)
-    for times in (1, 3):
-        with pool.run({"kind": "wait_for_spared", "count": 0}, NOTHING, returns_early=True) as rendered:
-            assert next(rendered.chunks) == b"begun"
-            for number in range(times):
-                rendered.spare([number])
-            rendered.read()
-        with pool.run({"kind": "stream", "pieces": 2, "length": 300_000, "pause": 0.1}, NOTHING) as rendered:
-            next(rendered.chunks)
-            rendered.spare([1, 2])  # which this job never looks at
-            rendered.read()
-        assert pool.run({"kind": "echo"}, SourceData(data=b"abc")).read() == b"abc"
-        with pool.run({"kind": "wait_for_spared", "count": 0}, NOTHING, returns_early=True) as rendered:
-            assert json.loads(rendered.read().removeprefix(b"begun")) == {"spared": []}
+    job = {"kind": "stream", "pieces": 2, "length": 300_000, "pause": 0.1}
+    with pool.run(job, NOTHING, returns_early=True) as rendered:
+        next(rendered.chunks)
+        assert rendered.enough is not None
+        rendered.enough()
+        assert len(rendered.read()) >= 300_000
+    assert until_enough(pool, seconds=0.2).read() == b"begun, never ended"
+    with tempfile.TemporaryFile() as file:
+        file.write(b"abc")
+        file.flush()
+        assert pool.run({"kind": "echo"}, SourceData(fd=file.fileno(), length=3)).read() == b"abc"
     assert pool.stats()["spawned"] == 1
+
+
+def test_nobody_begins_anew_what_nobody_wants(new_pool: PoolMaker) -> None:
+    pool = new_pool(size=1)
+    pool.start()
+    assert told_enough(until_enough(pool, pids=list(pool.pids()))) == b"begun"
+    assert pool.stats()["retries"] == 0
 
 
 def test_a_pool_has_room_while_a_decoder_is_free(new_pool: PoolMaker) -> None:

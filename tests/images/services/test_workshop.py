@@ -48,7 +48,8 @@ class Maker:
         self.goes_on = threading.Event()
         self.goes_on.set()
         self.ended = threading.Event()
-        self.spared: list[GridTile] = []
+        self.enough = threading.Event()
+        self.is_by_areas = True
 
     def order(self, tile: GridTile) -> Order:
         return Order(IMAGE, GRID, tile, "image/jpeg", key_of, lambda: self._make_alone(tile), self._make)
@@ -61,7 +62,7 @@ class Maker:
     def _make(self, tiles: Sequence[GridTile]) -> Iterator[Made]:
         self.together.append(tuple(tiles))
         try:
-            yield Made(self._tiles(tiles), lambda numbers: self.spared.extend(tiles[number] for number in numbers))
+            yield Made(self._tiles(tiles), self.enough.set if self.is_by_areas else None)
         finally:
             self.ended.set()
 
@@ -155,6 +156,13 @@ def test_whoever_asks_for_a_tile_that_is_being_made_waits_for_it(cache: Derivati
     assert maker.ended.wait(10)
 
 
+def end_of(workshop: Workshop) -> None:
+    end = time.monotonic() + 10
+    while workshop._promises and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not workshop._promises
+
+
 def test_what_nobody_waits_for_makes_room_where_every_decoder_is_at_work(cache: DerivativeCache) -> None:
     has_room = threading.Event()
     has_room.set()
@@ -165,25 +173,44 @@ def test_what_nobody_waits_for_makes_room_where_every_decoder_is_at_work(cache: 
     workshop.make(maker.order(GridTile(1, 2, 2)))
     (begun,) = maker.together
     workshop.make(elsewhere.order(GridTile(1, 7, 7)))
-    assert not maker.spared, "there is room"
+    assert not maker.enough.is_set(), "there is room"
     has_room.clear()
-    assert workshop.make(elsewhere.order(GridTile(1, 7, 0))) == body_of(GridTile(1, 7, 0))
-    assert maker.spared == list(begun[1:])
+    workshop.make(elsewhere.order(GridTile(1, 7, 0)))
+    assert maker.enough.is_set()
     again = GridTile(1, 3, 3)
-    assert workshop.make(elsewhere.order(again)) == body_of(again), "without waiting for who was told not to make it"
+    assert workshop.make(elsewhere.order(again)) == body_of(again)
+    assert again in elsewhere.alone or any(again in made for made in elsewhere.together), (
+        "who was told that it is enough is waited for"
+    )
     maker.goes_on.set()
     assert maker.ended.wait(10)
     assert wait_for(cache, begun[-1]) == body_of(begun[-1]), "it had been begun"
-    while workshop._promises:
-        time.sleep(0.01)
+    end_of(workshop)
 
 
-def test_who_waits_is_waited_for_by_all(cache: DerivativeCache) -> None:
-    """A run goes on while a single one of its tiles is waited for."""
+def test_what_is_decoded_at_once_is_not_given_up(cache: DerivativeCache) -> None:
+    """Its tiles are there in a moment, and would be decoded once more."""
+    workshop = Workshop(cache, patience_seconds=10, has_room=lambda: False)
+    maker, elsewhere = Maker(), Maker()
+    maker.is_by_areas = False
+    maker.goes_on.clear()
+    look_above(workshop, maker)
+    workshop.make(maker.order(GridTile(1, 2, 2)))
+    workshop.make(elsewhere.order(GridTile(1, 7, 7)))
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(workshop.make, elsewhere.order(GridTile(1, 3, 3)))
+        maker.goes_on.set()
+        assert answer.result(10) == body_of(GridTile(1, 3, 3))
+    assert not any(GridTile(1, 3, 3) in made for made in [elsewhere.alone, *elsewhere.together])
+    end_of(workshop)
+
+
+def test_a_run_goes_on_while_one_of_its_tiles_is_waited_for(cache: DerivativeCache) -> None:
     workshop = Workshop(cache, patience_seconds=10, has_room=lambda: False)
     maker, elsewhere = Maker(), Maker()
     maker.goes_on.clear()
     look_above(workshop, maker)
+    maker.enough.clear()
     workshop.make(maker.order(GridTile(1, 2, 2)))
     waited_for = GridTile(1, 3, 3)
     with ThreadPoolExecutor(1) as threads:
@@ -192,10 +219,11 @@ def test_who_waits_is_waited_for_by_all(cache: DerivativeCache) -> None:
         while not workshop._promises[key_of(waited_for).digest].is_wanted and time.monotonic() < end:
             time.sleep(0.001)
         workshop.make(elsewhere.order(GridTile(1, 7, 7)))
-        assert not maker.spared
+        assert not maker.enough.is_set()
         maker.goes_on.set()
         assert answer.result(10) == body_of(waited_for)
     assert maker.alone == [GridTile(2, 0, 1)]
+    end_of(workshop)
 
 
 @pytest.mark.parametrize("after", [0, 1, 5])
