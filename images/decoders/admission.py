@@ -97,7 +97,7 @@ class Admission:
     def has_room(self) -> bool:
         """Whether a slot is free that nobody waits for."""
         with self._lock:
-            return not self._is_closed and not self._waiters and self._busy < self._size
+            return not self._is_closed and not self._waiters and self._has_slot(is_dear=False)
 
     def close(self) -> None:
         """Send away who waits and who comes."""

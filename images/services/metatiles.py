@@ -209,26 +209,24 @@ class Workshop:
         try:
             with rest:
                 for number, body in run.made.tiles:
-                    self._hand_over(run.order, run.tiles[number], run.claimed, body)
+                    self._hand_over(run, run.tiles[number], body)
         except (DecodeError, SourceError) as error:
             logger.info("The tiles around %s could not all be made: %s", run.order.tile, error)
         finally:
             with self._lock:
                 self._runs.discard(run)
 
-    def _hand_over(self, order: Order, tile: GridTile, claimed: dict[GridTile, Promise], body: bytes) -> None:
-        key = order.key_of(tile)
-        with self._lock:
-            promise = claimed.get(tile)
+    def _hand_over(self, run: Run, tile: GridTile, body: bytes) -> None:
+        order, promise = run.order, run.claimed.get(tile)  # none where the run was given up
         is_wanted = promise is not None and promise.is_wanted
         if not is_wanted:  # else whoever wants it keeps it
             keep = self._cache.remember if order.is_quick else self._cache.keep
-            keep(key, order.media_type, body)
+            keep(order.key_of(tile), order.media_type, body)
         self._tally.count("ahead", int(not is_wanted))
         if promise is not None:
-            with self._lock:
-                claimed.pop(tile, None)
             self._release(order, {tile: promise}, body)
+            with self._lock:
+                run.claimed.pop(tile, None)
 
 
 def _cell_digest(order: Order, cell: GridTile) -> str:

@@ -12,6 +12,7 @@ from django.test import Client
 from PIL import Image as Pillow
 
 from caching.derivatives import get_derivative_cache
+from images.decoders.answer import Answer
 from images.models import Image
 from images.selectors.images import get_served_image
 from images.services.decoding import get_runner
@@ -128,6 +129,35 @@ def test_a_tile_that_is_not_asked_for_is_there_already(
     assert counted == {"tiles": 1}
     fetched(client, url(4, 3))
     assert counted == {"tiles": 1}
+
+
+def test_a_decoder_leaves_what_nobody_waits_for_when_another_tile_is_asked_for(
+    client: Client, ingest: Ingest, settings: Any, monkeypatch: Any
+) -> None:
+    settings.IIIF_TILE_SIZE = 256
+    settings.DECODE_ISOLATION = "pool"
+    settings.DECODE_PROCESSES = settings.DECODE_DEAR_PROCESSES = 1
+    ingest(source("jp2"), "many.jp2", "many")
+    forget()
+    told: list[Answer] = []
+    enough = Answer.enough
+
+    def noted(answer: Answer) -> None:
+        told.append(answer)
+        enough(answer)
+
+    monkeypatch.setattr(Answer, "enough", noted)
+    fetched(client, url(1, 1))
+    settled()
+    fetched(client, url(2, 1))  # and the half of the screen after it
+    fetched(client, url(0, 0, 2))
+    settled()
+    assert len(told) == 1
+    bodies = {place: fetched(client, url(*place)) for place in product(range(6), range(2))}
+    settled()
+    forget()
+    settings.IIIF_METATILE_SIZE = 0
+    assert bodies == {place: fetched(client, url(*place)) for place in bodies}
 
 
 def test_without_a_cache_each_tile_is_made_alone(

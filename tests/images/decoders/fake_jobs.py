@@ -20,20 +20,17 @@ from images.decoders.wire import encode_json
 
 _held: list[bytes] = []
 
+IsEnough = Callable[[], bool]
 
-def perform(
-    job: Mapping[str, Any],
-    source: SourceData,
-    write: Callable[[bytes], None],
-    is_enough: Callable[[], bool] = lambda: False,
-) -> None:
+
+def perform(job: Mapping[str, Any], source: SourceData, write: Callable[[bytes], None], *ends: IsEnough) -> None:
     if job["kind"] == "until_enough":
-        _until_enough(job, write, is_enough)
-        return
-    _JOBS[job["kind"]](job, source, write)
+        _until_enough(job, write, *ends)
+    else:
+        _JOBS[job["kind"]](job, source, write)
 
 
-def _until_enough(job: Mapping[str, Any], write: Callable[[bytes], None], is_enough: Callable[[], bool]) -> None:
+def _until_enough(job: Mapping[str, Any], write: Callable[[bytes], None], is_enough: IsEnough) -> None:
     """Begin, and go on for as long as nobody says that it is enough. The processes `pids` die then."""
     write(b"begun")
     write(b"")
