@@ -7,11 +7,14 @@ import secrets
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from images.decoders.errors import OverloadedError
 
 _RETRY_AFTER_MOST = 5
+_AGAIN_SECONDS = 0.03
+"""Shorter than most of what a decoder does at once."""
 
 
 @dataclass(eq=False, slots=True)
@@ -37,10 +40,18 @@ class Admission:
     """`size` slots, of which dear work holds at most `dear_slots`, and a queue in order of arrival.
 
     At most `queue_length` wait at once, dear ones in at most half of these places, and none longer than `queue_wait`
-    seconds.
+    seconds. `when_full`, which raises nothing, is called in the thread that waits, at first and again and again, while
+    every slot is taken.
     """
 
-    def __init__(self, size: int, dear_slots: int, queue_length: int, queue_wait: float) -> None:
+    def __init__(
+        self,
+        size: int,
+        dear_slots: int,
+        queue_length: int,
+        queue_wait: float,
+        when_full: Callable[[], None] = lambda: None,
+    ) -> None:
         if not 1 <= dear_slots <= size:
             raise ValueError(f"dear_slots must be from 1 to {size}, and is {dear_slots}")
         if queue_length < 0 or queue_wait < 0:
@@ -50,6 +61,7 @@ class Admission:
         self._queue_length = queue_length
         self._dear_queue_length = (queue_length + 1) // 2
         self._queue_wait = queue_wait
+        self._when_full = when_full
         self._lock = threading.Lock()
         self._waiters: deque[_Waiter] = deque()
         self._is_closed = False
@@ -70,7 +82,7 @@ class Admission:
             waiter = _Waiter(is_dear)
             self._waiters.append(waiter)
         began = time.monotonic()
-        waiter.woken.wait(self._queue_wait)
+        self._wait(waiter, began + self._queue_wait)
         with self._lock:
             self._waits += 1
             self._wait_seconds += time.monotonic() - began
@@ -79,6 +91,14 @@ class Admission:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
             self._refuse()
+
+    def _wait(self, waiter: _Waiter, until: float) -> None:
+        remaining = self._queue_wait
+        while remaining > 0 and not waiter.woken.is_set():
+            if self._busy >= self._size:
+                self._when_full()
+            waiter.woken.wait(min(remaining, _AGAIN_SECONDS))
+            remaining = until - time.monotonic()
 
     def leave(self, *, is_dear: bool) -> None:
         """Give a slot back; whoever waits longest and may have it gets it."""
@@ -93,11 +113,6 @@ class Admission:
                     self._take(is_dear=waiter.is_dear)
                     waiter.granted = True
                     waiter.woken.set()
-
-    def has_room(self) -> bool:
-        """Whether a slot is free that nobody waits for."""
-        with self._lock:
-            return not self._is_closed and not self._waiters and self._has_slot(is_dear=False)
 
     def close(self) -> None:
         """Send away who waits and who comes."""

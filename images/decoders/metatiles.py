@@ -6,7 +6,8 @@ neighbours will be asked for is decoded together with them. What will be asked f
 a viewer asks for tiles that lie side by side, and for those below a tile when it comes closer.
 """
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from images.iiif.geometry import Region, Size
@@ -42,12 +43,30 @@ class GridTile:
 
 
 @dataclass(frozen=True, slots=True)
+class Screen:
+    """What a viewer seems to show: tiles of a scale factor, as far as the image reaches."""
+
+    step: int
+    columns: range
+    rows: range
+
+    def shows(self, tile: GridTile) -> bool:
+        """Whether `tile` is of this scale factor and on it."""
+        return tile.step == self.step and tile.column in self.columns and tile.row in self.rows
+
+
+@dataclass(frozen=True, slots=True)
 class Grid:
     """The tiles of an image: `full` and `tile` in pixels; `across` tiles a side are decoded together."""
 
     full: Size
     tile: Size
     across: int
+
+    @property
+    def follows_screens(self) -> bool:
+        """Whether what is decoded together depends on where exactly the screen lies."""
+        return False
 
     def find(self, region: Region, size: Size) -> GridTile | None:
         """The tile that a request asks for, if it asks for one (Image API 3.0, Implementation notes on tiling)."""
@@ -87,9 +106,19 @@ class Grid:
         inside = (GridTile(tile.step, column, row) for row in rows for column in columns)
         return tuple(each for each in inside if self.find(*self.extent([each])) == each)
 
-    def company(self, asked: GridTile, middle: GridTile) -> tuple[GridTile, ...]:
-        """What pays to be decoded with `asked`, and itself: its metatile, as far as the screen around `middle` goes."""
-        return tuple(tile for tile in self.metatile(asked) if is_on_screen(self, tile, middle))
+    def screen(self, first: Sequence[GridTile]) -> Screen:
+        """The screen that begins with the tiles `first`, those around its middle; with all of them on it."""
+        wide, high = self._counts(first[0].step)
+        columns, rows = [tile.column for tile in first], [tile.row for tile in first]
+        return Screen(
+            first[0].step,
+            _around(columns, _SCREEN.width / self.tile.width, wide),
+            _around(rows, _SCREEN.height / self.tile.height, high),
+        )
+
+    def company(self, asked: GridTile, screen: Screen) -> tuple[GridTile, ...]:
+        """What pays to be decoded with `asked`, and itself: its metatile, as far as the screen goes."""
+        return tuple(tile for tile in self.metatile(asked) if screen.shows(tile))
 
     def cell(self, tile: GridTile) -> GridTile:
         """What processes leave to each other, named by its first tile: the metatile."""
@@ -137,16 +166,18 @@ class ScreenGrid(Grid):
     decoders, cost less than metatiles that happen to lie on the screen.
     """
 
-    def company(self, asked: GridTile, middle: GridTile) -> tuple[GridTile, ...]:
+    @property
+    def follows_screens(self) -> bool:
+        return True
+
+    def company(self, asked: GridTile, screen: Screen) -> tuple[GridTile, ...]:
         """Up to twice the metatile and a tile across, and the metatile down; a screen of a megapixel is not halved.
 
         Beyond that, where metatiles are small, its metatile.
         """
-        (across, down), (wide, high) = _reach(self), self._counts(middle.step)
-        columns = _around(middle.column, min(across, self.across), wide)
-        rows = _around(middle.row, min(down, self.across), high)
+        columns, rows = (_inner(each, 2 * self.across + 1) for each in (screen.columns, screen.rows))
         if asked.column not in columns or asked.row not in rows:
-            return Grid.company(self, asked, middle)
+            return Grid.company(self, asked, screen)
         if len(columns) * len(rows) > min(self.across**2, max(1, _WHOLE_PIXELS // self.tile.area)):
             split = self._split(rows)
             rows = range(rows.start, split) if asked.row < split else range(max(rows.start, split), rows.stop)
@@ -169,29 +200,25 @@ class ScreenGrid(Grid):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is known when a tile is asked for: the tiles that were asked for shortly before, and the middle of the
-    screen that is being filled, as far as one can tell: its first tile, since viewers begin there.
+    """What is known when a tile is asked for: the tiles that were asked for shortly before, and the screen that is
+    being filled, as far as one can tell: around its first tiles, since viewers begin in the middle.
     """
 
     recent: tuple[GridTile, ...]
-    middle: GridTile
+    screen: Screen
 
 
-def is_on_screen(grid: Grid, tile: GridTile, middle: GridTile) -> bool:
-    """Whether a screen around `middle` shows `tile`, of the same scale factor."""
-    across, down = _reach(grid)
-    return (
-        tile.step == middle.step and abs(tile.column - middle.column) <= across and abs(tile.row - middle.row) <= down
-    )
+def _around(positions: Sequence[int], length: float, count: int) -> range:
+    """`length` tiles around the middle of those at `positions`, and these, of `count`."""
+    middle = sum(positions) / len(positions) + 0.5
+    first, last = math.floor(middle - length / 2), math.ceil(middle + length / 2) - 1
+    return range(max(0, min(first, *positions)), min(count, max(last, *positions) + 1))
 
 
-def _reach(grid: Grid) -> tuple[int, int]:
-    """Tiles of a screen on each side of its middle, and above and below."""
-    return -(-_SCREEN.width // (2 * grid.tile.width)), -(-_SCREEN.height // (2 * grid.tile.height))
-
-
-def _around(middle: int, reach: int, count: int) -> range:
-    return range(max(0, middle - reach), min(count, middle + reach + 1))
+def _inner(positions: range, most: int) -> range:
+    """The middle ones."""
+    start = positions.start + max(0, len(positions) - most) // 2
+    return range(start, min(positions.stop, start + most))
 
 
 def choose(
@@ -201,13 +228,13 @@ def choose(
 
     `is_taken`: it is kept, or being made. Without a sign that neighbours will be asked for, the tile alone.
     """
-    if not _is_viewed(grid, asked, seen.recent):
+    if not is_viewed(grid, asked, seen.recent):
         return (asked,)
-    company = grid.company(asked, seen.middle)
+    company = grid.company(asked, seen.screen)
     return (asked, *(tile for tile in company if tile != asked and not is_taken(tile)))
 
 
-def _is_viewed(grid: Grid, asked: GridTile, recent: tuple[GridTile, ...]) -> bool:
+def is_viewed(grid: Grid, asked: GridTile, recent: tuple[GridTile, ...]) -> bool:
     """Another tile of the same metatile was asked for, or two neighbours, or the tile above and a neighbour of that."""
     known = frozenset(recent) - {asked}
     if any(grid.are_together(asked, tile) for tile in known):

@@ -35,6 +35,7 @@ class DecoderPool:
     `stream_seconds` (see `runner.shares`). `memory_bytes`: address space of one decoder. A decoder is
     replaced after `max_jobs` jobs or with `max_resident_bytes` in memory. A result of up to `read_ahead_bytes` is read
     whole before `run` returns; of a longer one, up to `spool_bytes` wait for a reader who is slower than the decoder.
+    `when_full` is called in a thread that is about to wait for a decoder.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class DecoderPool:
         read_ahead_bytes: int = 1024**2,
         spool_bytes: int = 512 * 1024**2,
         start_seconds: float = 30.0,
+        when_full: Callable[[], None] = lambda: None,
         job_module: str = "images.decoders.jobs",
     ) -> None:
         self._size = size
@@ -61,6 +63,7 @@ class DecoderPool:
             max(1, size // 2) if dear_slots is None else dear_slots,
             4 * size if queue_length is None else queue_length,
             queue_wait,
+            when_full,
         )
         self._deadlines = Deadlines(wall_seconds, stream_seconds)
         self._cpu_seconds = cpu_seconds
@@ -120,9 +123,6 @@ class DecoderPool:
             raise
         leave()
         return Rendered(answer, length)
-
-    def has_room(self) -> bool:
-        return self._admission.has_room()
 
     def stats(self) -> dict[str, Any]:
         """Counts since the start, but `busy`, `dear_busy`, `queue_depth` and `processes`, which are of now."""

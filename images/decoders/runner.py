@@ -59,10 +59,6 @@ class Runner(Protocol):
         """
         ...
 
-    def has_room(self) -> bool:
-        """Whether a decoder is free that nobody waits for."""
-        ...
-
     def stats(self) -> dict[str, Any]:
         """Numbers for health checks and metrics."""
         ...

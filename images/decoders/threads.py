@@ -70,9 +70,6 @@ class ThreadRunner:
                 self._busy_seconds += time.monotonic() - began
         return Rendered(WholeResult(pieces), sum(map(len, pieces)))
 
-    def has_room(self) -> bool:
-        return self._admission.has_room()
-
     def stats(self) -> dict[str, Any]:
         lanes = self._admission.stats()
         return {

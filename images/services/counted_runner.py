@@ -37,9 +37,6 @@ class CountedRunner:
         """Tell what the decoders have counted themselves; done by itself with each job."""
         self._published.publish(self.runner.stats())
 
-    def has_room(self) -> bool:
-        return self.runner.has_room()
-
     def stats(self) -> dict[str, Any]:
         return self.runner.stats()
 

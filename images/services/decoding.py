@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 from django.conf import settings
@@ -21,6 +22,7 @@ _COPIER_NAME = "iiif_copier"
 _lock = threading.Lock()
 _runner: list[CountedRunner] = []
 _copier: list[CountedRunner] = []
+_when_full: list[Callable[[], None]] = []
 
 
 def get_runner() -> CountedRunner:
@@ -72,7 +74,18 @@ def _build_runner() -> Runner:
         wall_seconds=settings.DECODE_WALL_SECONDS,
         cpu_seconds=settings.DECODE_CPU_SECONDS,
         memory_bytes=settings.DECODE_MEMORY_BYTES,
+        when_full=_make_room,
     )
+
+
+def when_full(act: Callable[[], None]) -> None:
+    """Have `act` called by each thread that is about to wait for a decoder of this process."""
+    _when_full.append(act)
+
+
+def _make_room() -> None:
+    for act in _when_full:
+        act()
 
 
 def start_decoders() -> None:

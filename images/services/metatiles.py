@@ -6,7 +6,8 @@ background. Nothing that goes wrong with the others touches the tile that was as
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 
 from caching.company import Errand, working_for
@@ -14,7 +15,7 @@ from caching.counters import Counters, Tally
 from caching.derivatives import DerivativeCache
 from caching.keys import DerivativeKey
 from images.decoders.errors import DecodeError, OverloadedError
-from images.decoders.metatiles import GridTile, Seen, choose
+from images.decoders.metatiles import GridTile, Seen, choose, is_viewed
 from images.decoders.records import Made
 from images.services.demand import Demand
 from images.services.promises import Order, Promise, Run
@@ -35,20 +36,32 @@ class Workshop:
         patience_seconds: float,
         demand: Demand | None = None,
         counters: Counters | None = None,
-        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
         self._cache = cache
         self._patience_seconds = patience_seconds
         self._demand = demand or Demand()
         self._lock = threading.Lock()
         self._promises: dict[str, Promise] = {}
-        self._has_room = has_room
         self._runs: set[Run] = set()
+        self._ordered = threading.local()
         self._tally = Tally(counters, "iiif_tiles_made", ("single", "together", "ahead"))
 
     def make(self, order: Order) -> bytes:
         """The bytes of the tile that is ordered. Raises what `make_alone` raises."""
-        return self._make(order, self._demand.note(order.subject, order.grid, order.tile), is_first=True)
+        self._ordered.subject = order.subject
+        try:
+            return self._make(order, self._look(order), is_first=True)
+        finally:
+            self._ordered.subject = None
+
+    def _look(self, order: Order) -> Seen:
+        """What was asked for lately; where it matters, when the viewer has told where its screen lies."""
+        seen = self._demand.note(order.subject, order.grid, order.tile)
+        if not order.grid.follows_screens or not is_viewed(order.grid, order.tile, seen.recent):
+            return seen
+        with self._lock:
+            is_promised = order.key_of(order.tile).digest in self._promises
+        return seen if is_promised else self._demand.settled(order.subject, seen)
 
     def _make(self, order: Order, seen: Seen, *, is_first: bool) -> bytes:
         errand = Errand()
@@ -112,7 +125,6 @@ class Workshop:
         return None if found is None else b"".join(found.chunks)
 
     def _alone(self, order: Order) -> bytes:
-        self._make_room()
         self._tally.count("single")
         return order.make_alone()
 
@@ -162,12 +174,11 @@ class Workshop:
             if not held.enter_context(self._cache.alone.working(_cell_digest(order, cell), 0)).is_ours:
                 self._leave(order, claimed, tiles)
 
-    def _make_room(self) -> None:
-        """Where every decoder is at work, nothing is gone on with for which nobody waits: somebody waits for this."""
-        if self._has_room():
-            return
+    def make_room(self) -> None:
+        """Give up what nobody waits for. Called in a thread that waits for a decoder, again and again."""
+        subject = getattr(self._ordered, "subject", None)
         with self._lock:
-            given_up = [run for run in self._runs if not run.is_wanted]
+            given_up = [run for run in self._runs if not run.is_wanted_beside(subject)]
             self._runs.difference_update(given_up)
         for run in given_up:
             self._leave(run.order, run.claimed, list(run.claimed))
@@ -184,7 +195,6 @@ class Workshop:
 
     def _begin(self, order: Order, tiles: Sequence[GridTile], held: ExitStack) -> tuple[bytes, Made] | None:
         """The first tile, and those that are still being made; None where they cannot be made together."""
-        self._make_room()
         try:
             made = held.enter_context(order.make(tiles))
             body = next(made.tiles)[1]
@@ -219,7 +229,9 @@ class Workshop:
     def _hand_over(self, run: Run, tile: GridTile, body: bytes) -> None:
         order, promise = run.order, run.claimed.get(tile)  # none where the run was given up
         is_wanted = promise is not None and promise.is_wanted
-        if not is_wanted:  # else whoever wants it keeps it
+        if is_wanted:  # whoever wants it keeps it
+            run.wanted_at = time.monotonic()
+        else:
             keep = self._cache.remember if order.is_quick else self._cache.keep
             keep(order.key_of(tile), order.media_type, body)
         self._tally.count("ahead", int(not is_wanted))

@@ -20,7 +20,7 @@ from images.iiif.output import OutputFormat
 from images.iiif.request import ResolvedRequest
 from images.indexes.description import SourceDescription, SourceFormat
 from images.selectors.images import ServedImage
-from images.services.decoding import get_runner
+from images.services.decoding import when_full
 from images.services.foreseen import tile_sizes
 from images.services.metatiles import Workshop
 from images.services.planning import derivative_key, render_plan
@@ -115,7 +115,6 @@ def get_workshop() -> Workshop:
         get_derivative_cache(),
         caching_conf.wait_seconds,
         counters=get_counters(),
-        has_room=lambda: get_runner().has_room(),
     )
 
 
@@ -124,4 +123,5 @@ def _forget_workshop(**_kwargs: object) -> None:
 
 
 os.register_at_fork(after_in_child=get_workshop.cache_clear)
+when_full(lambda: get_workshop().make_room())
 setting_changed.connect(_forget_workshop, dispatch_uid="images.services.orders")

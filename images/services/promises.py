@@ -1,9 +1,10 @@
 """Tiles that are being made, and who waits for them."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from caching.company import Errand, wait_along
 from caching.keys import DerivativeKey
@@ -52,6 +53,10 @@ class Promise:
         return self._body if wait_along(self._settled, self._errand, seconds) else None
 
 
+_GRACE_SECONDS = 0.15
+"""From a tile that was waited for to the next request: what a viewer takes that is far away."""
+
+
 @dataclass(eq=False, slots=True)
 class Run:
     """A job under way that makes `tiles`; `claimed`: those of them that are still to come."""
@@ -60,8 +65,15 @@ class Run:
     tiles: Sequence[GridTile]
     claimed: dict[GridTile, Promise]
     made: Made
+    wanted_at: float = field(default_factory=time.monotonic)
+    """When somebody got a tile of it for whom he had waited."""
 
-    @property
-    def is_wanted(self) -> bool:
-        """Whether anybody waits. Called with the lock held that guards `claimed`."""
-        return any(promise.is_wanted for promise in self.claimed.values())
+    def is_wanted_beside(self, subject: str | None) -> bool:
+        """Whether anybody waits for one of its tiles, or is about to, as far as one can tell.
+
+        `subject`: of whoever waits for a decoder. Who asks for another tile of the same image has seen enough of this
+        screen. Called with the lock held that guards `claimed`.
+        """
+        if any(promise.is_wanted for promise in self.claimed.values()):
+            return True
+        return subject != self.order.subject and time.monotonic() - self.wanted_at < _GRACE_SECONDS

@@ -57,6 +57,28 @@ def test_a_full_queue_answers_at_once_and_says_when_to_come_again() -> None:
     admission.enter(is_dear=False)
 
 
+def test_who_waits_tells_so_again_and_again_while_every_slot_is_taken() -> None:
+    told: list[str] = []
+    admission = Admission(1, 1, 4, 60, lambda: told.append(threading.current_thread().name))
+    admission.enter(is_dear=False)
+    assert not told
+    visitor = threading.Thread(target=lambda: admission.enter(is_dear=False), name="visitor")
+    visitor.start()
+    assert wait_until(lambda: len(told) > 2)
+    admission.leave(is_dear=False)
+    visitor.join(20)
+    assert set(told) == {"visitor"}
+
+
+def test_dear_work_that_waits_beside_a_free_slot_asks_nobody_for_room() -> None:
+    told: list[str] = []
+    admission = Admission(2, 1, 4, 0.1, lambda: told.append(""))
+    admission.enter(is_dear=True)
+    with pytest.raises(OverloadedError):
+        admission.enter(is_dear=True)
+    assert not told
+
+
 def test_nobody_waits_longer_than_the_limit() -> None:
     admission = Admission(1, 1, 4, 0.05)
     admission.enter(is_dear=False)

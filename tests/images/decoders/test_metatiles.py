@@ -3,7 +3,7 @@
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from images.decoders.metatiles import EndGrid, Grid, GridTile, ScreenGrid, Seen, choose, is_on_screen
+from images.decoders.metatiles import EndGrid, Grid, GridTile, Screen, ScreenGrid, Seen, choose
 from images.iiif.geometry import Region, Size
 from images.iiif.tiles import tile_regions
 
@@ -65,8 +65,8 @@ def test_cuts_of_a_metatile_are_its_tiles(full: Size, tile: Size, step: int, dra
     assert covered == size.width * size.height or len(metatile) < 16
 
 
-def seen(*recent: GridTile, middle: GridTile) -> Seen:
-    return Seen(recent, middle)
+def seen(*recent: GridTile, middle: GridTile, grid: Grid = GRID) -> Seen:
+    return Seen(recent, grid.screen([middle]))
 
 
 def test_a_tile_that_nobody_asked_around_is_made_alone() -> None:
@@ -151,29 +151,31 @@ def test_what_lies_in_one_metatile_is_together() -> None:
 
 
 @st.composite
-def screens(draw: st.DrawFn) -> tuple[ScreenGrid, GridTile, set[GridTile]]:
-    """A grid, the middle of a screen, and the tiles on that screen."""
+def screens(draw: st.DrawFn) -> tuple[ScreenGrid, Screen, set[GridTile]]:
+    """A grid, a screen, and the tiles on that screen."""
     step = draw(steps)
     grid = ScreenGrid(draw(sizes), draw(tiles), draw(st.integers(2, 8)))
     columns, rows = -(-grid.full.width // (grid.tile.width * step)), -(-grid.full.height // (grid.tile.height * step))
-    middle = GridTile(step, draw(st.integers(0, columns - 1)), draw(st.integers(0, rows - 1)))
+    positions = st.builds(GridTile, st.just(step), st.integers(0, columns - 1), st.integers(0, rows - 1))
+    screen = grid.screen(draw(st.lists(positions, min_size=1, max_size=6)))
     all_tiles = (GridTile(step, column, row) for column in range(columns) for row in range(rows))
-    shown = {each for each in all_tiles if is_on_screen(grid, each, middle) and grid.find(*grid.extent([each])) == each}
-    return grid, middle, shown
+    shown = {each for each in all_tiles if screen.shows(each) and grid.find(*grid.extent([each])) == each}
+    return grid, screen, shown
 
 
 @given(screens())
 def test_the_halves_of_a_screen_are_all_of_it_and_share_nothing(
-    drawn: tuple[ScreenGrid, GridTile, set[GridTile]],
+    drawn: tuple[ScreenGrid, Screen, set[GridTile]],
 ) -> None:
-    grid, middle, shown = drawn
+    grid, screen, shown = drawn
     across = grid.across
-    screen = {each for each in shown if max(abs(each.column - middle.column), abs(each.row - middle.row)) <= across}
-    halves = {frozenset(grid.company(asked, middle)) for asked in screen}
+    columns, rows = (middle_of(each, 2 * across + 1) for each in (screen.columns, screen.rows))
+    inside = {each for each in shown if each.column in columns and each.row in rows}
+    halves = {frozenset(grid.company(asked, screen)) for asked in inside}
     assert len(halves) <= 2
-    assert sum(map(len, halves)) == len(screen)
-    assert set().union(*halves) == screen
-    widths, heights = {each.column for each in screen}, {each.row for each in screen}
+    assert sum(map(len, halves)) == len(inside)
+    assert set().union(*halves) == inside
+    widths, heights = {each.column for each in inside}, {each.row for each in inside}
     area = len(widths) * len(heights)
     if area <= across**2 and area * grid.tile.area <= 1024**2:
         assert len(halves) <= 1
@@ -181,36 +183,56 @@ def test_the_halves_of_a_screen_are_all_of_it_and_share_nothing(
         assert all(len(half) <= (2 * across + 1) * (across + 1) for half in halves)
 
 
+def middle_of(positions: range, most: int) -> range:
+    while len(positions) > most:
+        positions = positions[:-1]
+        if len(positions) > most:
+            positions = positions[1:]
+    return positions
+
+
 @given(screens())
-def test_every_tile_on_a_screen_is_in_company(drawn: tuple[ScreenGrid, GridTile, set[GridTile]]) -> None:
-    grid, middle, shown = drawn
+def test_every_tile_on_a_screen_is_in_company(drawn: tuple[ScreenGrid, Screen, set[GridTile]]) -> None:
+    grid, screen, shown = drawn
     for asked in shown:
-        assert asked in grid.company(asked, middle)
+        assert asked in grid.company(asked, screen)
+
+
+def test_a_screen_lies_around_the_middle_of_its_first_tiles_and_holds_them() -> None:
+    grid = ScreenGrid(Size(12000, 9000), Size(256, 256), 4)
+    assert grid.screen([GridTile(1, 20, 14)]) == Screen(1, range(16, 25), range(11, 18))
+    four = [GridTile(1, column, row) for column in (20, 21) for row in (14, 15)]
+    assert grid.screen(four) == Screen(1, range(17, 25), range(12, 18))
+    assert grid.screen([GridTile(1, 0, 0), GridTile(1, 1, 0)]) == Screen(1, range(5), range(4))
+    assert grid.screen([GridTile(8, 5, 4)]) == Screen(8, range(1, 6), range(1, 5)), "what there is"
+    all_at_once = [GridTile(1, column, row) for column in range(4, 20) for row in range(3, 12)]
+    assert grid.screen(all_at_once) == Screen(1, range(4, 20), range(3, 12))
 
 
 def test_a_screen_is_halved_beside_its_middle_where_a_band_begins() -> None:
     grid = ScreenGrid(Size(12000, 9000), Size(256, 256), 4)
-    middle = GridTile(1, 20, 14)
-    upper, lower = grid.company(GridTile(1, 20, 13), middle), grid.company(GridTile(1, 20, 14), middle)
+    screen = grid.screen([GridTile(1, 20, 14)])
+    upper, lower = grid.company(GridTile(1, 20, 13), screen), grid.company(GridTile(1, 20, 14), screen)
     assert {tile.column for tile in upper} == {tile.column for tile in lower} == set(range(16, 25))
     assert {tile.row for tile in upper} == {11, 12, 13}
     assert {tile.row for tile in lower} == {14, 15, 16, 17}
-    assert set(grid.company(GridTile(1, 16, 17), middle)) == set(lower)
+    assert set(grid.company(GridTile(1, 16, 17), screen)) == set(lower)
 
 
 def test_of_halves_too_only_what_is_not_taken_is_made() -> None:
     grid = ScreenGrid(Size(12000, 9000), Size(256, 256), 4)
     asked = GridTile(1, 20, 14)
-    around = seen(GridTile(1, 21, 14), GridTile(1, 22, 14), middle=asked)
+    around = seen(GridTile(1, 21, 14), GridTile(1, 22, 14), middle=asked, grid=grid)
     chosen = choose(grid, asked, around, lambda tile: tile.column > 18)
     assert chosen[0] == asked
     assert set(chosen[1:]) == {GridTile(1, column, row) for column in (16, 17, 18) for row in range(14, 18)}
-    assert choose(grid, asked, seen(middle=asked)) == (asked,)
+    assert choose(grid, asked, seen(middle=asked, grid=grid)) == (asked,)
 
 
 def test_halves_of_one_screen_lie_in_cells_of_their_own() -> None:
     grid = ScreenGrid(Size(12000, 9000), Size(256, 256), 4)
     middle = GridTile(1, 20, 14)
-    cells = [{grid.cell(tile) for tile in grid.company(asked, middle)} for asked in (middle, GridTile(1, 20, 13))]
+    screen = grid.screen([middle])
+    cells = [{grid.cell(tile) for tile in grid.company(asked, screen)} for asked in (middle, GridTile(1, 20, 13))]
     assert not cells[0] & cells[1]
     assert cells[0] == {GridTile(1, 16, 14), GridTile(1, 16, 16)}

@@ -80,20 +80,17 @@ def test_nobody_begins_anew_what_nobody_wants(new_pool: PoolMaker) -> None:
     assert pool.stats()["retries"] == 0
 
 
-def test_a_pool_has_room_while_a_decoder_is_free(new_pool: PoolMaker) -> None:
-    pool = new_pool(size=2)
+def test_a_pool_tells_where_a_job_has_to_wait_for_a_decoder(new_pool: PoolMaker) -> None:
+    told = threading.Event()
+    pool = new_pool(size=2, when_full=told.set)
     with ThreadPoolExecutor(3) as threads:
-        jobs = [threads.submit(pool.run, {"kind": "sleep", "seconds": 0.5}, NOTHING)]
-        wait_until(lambda: pool.stats()["busy"] == 1)
-        assert pool.has_room()
-        jobs.append(threads.submit(pool.run, {"kind": "sleep", "seconds": 0.5}, NOTHING))
+        jobs = [threads.submit(pool.run, {"kind": "sleep", "seconds": 0.5}, NOTHING) for _ in range(2)]
         wait_until(lambda: pool.stats()["busy"] == 2)
-        assert not pool.has_room()
+        assert not told.is_set()
+        jobs.append(threads.submit(pool.run, {"kind": "sleep", "seconds": 0}, NOTHING))
+        assert told.wait(10)
         for job in jobs:
             job.result()
-    assert pool.has_room()
-    pool.close()
-    assert not pool.has_room()
 
 
 @pytest.mark.parametrize("length", [1, 65_536, 262_144, 262_145, 1_048_577, 9_000_000])

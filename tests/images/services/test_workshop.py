@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +16,7 @@ from caching.derivatives import DerivativeCache
 from caching.keys import DerivativeKey
 from caching.second_demand import SecondDemand
 from images.decoders.errors import DamagedSourceError, OverloadedError
-from images.decoders.metatiles import Grid, GridTile, ScreenGrid
+from images.decoders.metatiles import Grid, GridTile, ScreenGrid, Seen
 from images.decoders.records import Made
 from images.iiif.geometry import Size
 from images.services.demand import Demand
@@ -50,16 +50,20 @@ class Maker:
         self.ended = threading.Event()
         self.enough = threading.Event()
         self.is_by_areas = True
+        self.when_full: Callable[[], None] = lambda: None
+        """What is done before a decoder is free."""
 
     def order(self, tile: GridTile) -> Order:
         return Order(IMAGE, GRID, tile, "image/jpeg", key_of, lambda: self._make_alone(tile), self._make)
 
     def _make_alone(self, tile: GridTile) -> bytes:
+        self.when_full()
         self.alone.append(tile)
         return body_of(tile)
 
     @contextmanager
     def _make(self, tiles: Sequence[GridTile]) -> Iterator[Made]:
+        self.when_full()
         self.together.append(tuple(tiles))
         try:
             yield Made(self._tiles(tiles), self.enough.set if self.is_by_areas else None)
@@ -163,10 +167,9 @@ def end_of(workshop: Workshop) -> None:
     assert not workshop._promises
 
 
-def test_what_nobody_waits_for_makes_room_where_every_decoder_is_at_work(cache: DerivativeCache) -> None:
-    has_room = threading.Event()
-    has_room.set()
-    workshop = Workshop(cache, patience_seconds=10, has_room=has_room.is_set)
+def test_what_nobody_waits_for_makes_room_where_somebody_waits_for_a_decoder(
+    cache: DerivativeCache, workshop: Workshop
+) -> None:
     maker, elsewhere = Maker(), Maker()
     maker.goes_on.clear()
     look_above(workshop, maker)
@@ -174,7 +177,7 @@ def test_what_nobody_waits_for_makes_room_where_every_decoder_is_at_work(cache: 
     (begun,) = maker.together
     workshop.make(elsewhere.order(GridTile(1, 7, 7)))
     assert not maker.enough.is_set(), "there is room"
-    has_room.clear()
+    elsewhere.when_full = workshop.make_room
     workshop.make(elsewhere.order(GridTile(1, 7, 0)))
     assert maker.enough.is_set()
     again = GridTile(1, 3, 3)
@@ -188,10 +191,27 @@ def test_what_nobody_waits_for_makes_room_where_every_decoder_is_at_work(cache: 
     end_of(workshop)
 
 
-def test_what_is_decoded_at_once_is_not_given_up(cache: DerivativeCache) -> None:
-    """Its tiles are there in a moment, and would be decoded once more."""
-    workshop = Workshop(cache, patience_seconds=10, has_room=lambda: False)
+def test_who_waits_for_another_image_leaves_a_viewer_time_for_its_next_request(workshop: Workshop) -> None:
     maker, elsewhere = Maker(), Maker()
+    elsewhere.when_full = workshop.make_room
+    maker.goes_on.clear()
+    look_above(workshop, maker)
+    workshop.make(maker.order(GridTile(1, 2, 2)))
+    workshop.make(replace(elsewhere.order(GridTile(1, 7, 7)), subject="1" * 32))
+    assert not maker.enough.is_set()
+    workshop.make_room()  # for something that is no tile
+    assert not maker.enough.is_set()
+    time.sleep(0.2)
+    workshop.make(replace(elsewhere.order(GridTile(1, 0, 7)), subject="1" * 32))
+    assert maker.enough.is_set()
+    maker.goes_on.set()
+    end_of(workshop)
+
+
+def test_what_is_decoded_at_once_is_not_given_up(workshop: Workshop) -> None:
+    """Its tiles are there in a moment, and would be decoded once more."""
+    maker, elsewhere = Maker(), Maker()
+    elsewhere.when_full = workshop.make_room
     maker.is_by_areas = False
     maker.goes_on.clear()
     look_above(workshop, maker)
@@ -205,9 +225,9 @@ def test_what_is_decoded_at_once_is_not_given_up(cache: DerivativeCache) -> None
     end_of(workshop)
 
 
-def test_a_run_goes_on_while_one_of_its_tiles_is_waited_for(cache: DerivativeCache) -> None:
-    workshop = Workshop(cache, patience_seconds=10, has_room=lambda: False)
+def test_a_run_goes_on_while_one_of_its_tiles_is_waited_for(workshop: Workshop) -> None:
     maker, elsewhere = Maker(), Maker()
+    elsewhere.when_full = workshop.make_room
     maker.goes_on.clear()
     look_above(workshop, maker)
     maker.enough.clear()
@@ -283,13 +303,69 @@ def test_a_screen_begins_with_its_middle() -> None:
     now = [0.0]
     demand = Demand(lambda: now[0])
     first, near, far = GridTile(1, 0, 0), GridTile(1, 2, 2), GridTile(1, 7, 7)
-    assert demand.note(IMAGE, GRID, first).middle == first
-    assert demand.note(IMAGE, GRID, near).middle == first
-    assert demand.note(IMAGE, GRID, GridTile(2, 1, 1)).middle == GridTile(2, 1, 1)
-    assert demand.note(IMAGE, GRID, near).middle == first
-    assert demand.note(IMAGE, GRID, far).middle == far  # beyond the screen: it shows something else now
+    assert demand.note(IMAGE, GRID, first).screen == GRID.screen([first])
+    now[0] = 0.5
+    assert demand.note(IMAGE, GRID, near).screen == GRID.screen([first])
+    assert demand.note(IMAGE, GRID, GridTile(2, 1, 1)).screen == GRID.screen([GridTile(2, 1, 1)])
+    assert demand.note(IMAGE, GRID, near).screen == GRID.screen([first])
+    assert demand.note(IMAGE, GRID, far).screen == GRID.screen([far])  # beyond the screen: it shows something else now
     now[0] = 5
-    assert demand.note(IMAGE, GRID, near).middle == near
+    assert demand.note(IMAGE, GRID, near).screen == GRID.screen([near])
+
+
+def test_the_middle_of_a_screen_is_that_of_the_tiles_that_come_at_once() -> None:
+    """The first that comes is any of them."""
+    now = [0.0]
+    naps: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        naps.append(seconds)
+        now[0] += seconds
+
+    demand = Demand(lambda: now[0], sleep)
+    burst = [GridTile(1, column, row) for column, row in ((13, 15), (14, 14), (15, 15), (14, 16), (14, 15), (13, 14))]
+    for tile in burst:
+        seen = demand.note(IMAGE, SCREEN, tile)
+        now[0] += 0.002
+    expected = SCREEN.screen(burst)
+    assert (expected.columns, expected.rows) == (range(10, 19), range(12, 19))
+    settled = demand.settled(IMAGE, seen)
+    assert settled.screen == expected
+    assert settled.recent == seen.recent
+    assert sum(naps) == pytest.approx(0.003), "nothing came any more"
+    assert demand.settled(IMAGE, seen).screen == expected
+    assert len(naps) == 1
+    demand.note(IMAGE, SCREEN, GridTile(1, 16, 15))
+    assert demand.settled(IMAGE, seen).screen == expected, "what comes later does not move it"
+
+
+def test_nobody_waits_long_for_tiles_of_a_screen_that_keep_coming() -> None:
+    now = [0.0]
+    demand = Demand(lambda: now[0], lambda _seconds: more())
+    columns = iter(range(2, 2000))
+
+    def more() -> None:
+        now[0] += 0.004
+        demand.note(IMAGE, SCREEN, GridTile(1, next(columns) % 5, 0))
+
+    demand.settled(IMAGE, demand.note(IMAGE, SCREEN, GridTile(1, 1, 0)))
+    assert now[0] == pytest.approx(0.016)
+    other = Demand()
+    assert other.settled(IMAGE, Seen((), SCREEN.screen([GridTile(1, 1, 0)]))).recent == ()
+
+
+def test_of_a_screen_that_is_halved_the_first_tiles_are_waited_for(workshop: Workshop) -> None:
+    maker = Maker()
+    workshop.make(replace(maker.order(GridTile(1, 19, 14)), grid=SCREEN))
+    with ThreadPoolExecutor(3) as threads:
+        orders = [replace(maker.order(GridTile(1, column, 5)), grid=SCREEN) for column in (5, 7, 6)]
+        workshop._demand.add(IMAGE, [GridTile(1, 5, 4), GridTile(1, 6, 4), GridTile(1, 7, 4)])
+        assert [answer.result(10) for answer in [threads.submit(workshop.make, order) for order in orders]] == [
+            body_of(order.tile) for order in orders
+        ]
+    end_of(workshop)
+    (made,) = maker.together
+    assert {tile.column for tile in made} == set(range(2, 11))
 
 
 def test_what_is_made_quickly_stays_in_memory_and_is_not_made_for_who_has_it(tmp_path: Path) -> None:
