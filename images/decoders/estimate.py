@@ -16,9 +16,17 @@ _PROCESS_BYTES = 56_000_000
 _ROWS_HELD = 512
 """Rows that libvips keeps of an image as it passes through."""
 
-MAX_WHOLE_PIXELS = 68_000_000
-"""Of what is decoded as a whole, since the decoder reads no parts of it: a window of 8192 × 8192 pixels, which
-code-blocks of 64 with seven levels need, or with six, across a seam. At three components about 1 GB."""
+MAX_WHOLE_PIXELS = 270_000_000
+"""Of what is decoded as a whole, since the decoder reads no parts of it: a window of 16384 × 16384 pixels, which
+code-blocks of 64 with seven levels need where two seams cross. Mostly memory allows less: at three components this
+takes 3.6 GB, half of it, across one seam, 1.8, and 8192 × 8192, between them, 0.9."""
+
+_WHOLE_SAMPLE_BYTES = 4.4
+"""That OpenJPEG takes at its peak for each sample of what is decoded as a whole: 3.7 to 4.4 of 31 to 108 megapixels in
+three components, with and without high throughput code-blocks (2.5.4)."""
+
+_TILE_SAMPLE_BYTES = 4
+"""And for each of a tile, where there are several: it is copied."""
 
 _INTERLACED_SAMPLE_BYTES = 1.5
 """Coefficients of progressive JPEG, mostly with coarser chroma; the whole picture of an interlaced PNG."""
@@ -54,7 +62,8 @@ def _decoding_jp2(description: SourceDescription, decoded: Size, region: tuple[i
     read = region[0] * region[1] * bands
     if decodes_whole(description):
         # The raster stays; the room in which OpenJPEG worked is used again.
-        return read + max(decoded.area * bands * 8, working)
+        tile = (full.tile_width or 0) * (full.tile_height or 0) * bands
+        return read + max(int(decoded.area * bands * _WHOLE_SAMPLE_BYTES) + tile * _TILE_SAMPLE_BYTES, working)
     if read <= AT_ONCE_SAMPLES:
         return read + max(read * 8, working)
     tile = (full.tile_width or full.width) * (full.tile_height or full.height) * bands

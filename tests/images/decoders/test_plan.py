@@ -185,6 +185,17 @@ def test_what_needs_too_much_memory_is_refused_at_once() -> None:
 TIFF_50 = SourceDescription(SourceFormat.TIFF, 8164, 6124, (Level(8164, 6124, 256, 256),))
 TILED_JP2_50 = SourceDescription(SourceFormat.JP2, 8164, 6124, (Level(8164, 6124, 1024, 1024),))
 UNTILED_JP2_50 = SourceDescription(SourceFormat.JP2, 8164, 6124, (Level(8164, 6124),))
+HTJ2K_108 = SourceDescription(
+    SourceFormat.JP2,
+    12000,
+    9000,
+    (Level(12000, 9000),),
+    detail={
+        "is_htj2k": True,
+        "image": {"left": 0, "top": 0, "right": 12000, "bottom": 9000},
+        "window": {"step": [8192, 8192], "origin": [0, 0], "margin": [512, 512]},
+    },
+)
 WEBP_12, GIF_12, AVIF_12 = (
     SourceDescription(name, 4000, 3000, (Level(4000, 3000),))
     for name in (SourceFormat.WEBP, SourceFormat.GIF, SourceFormat.AVIF)
@@ -212,6 +223,7 @@ PROGRESSIVE_50 = SourceDescription(SourceFormat.JPEG, 8164, 6124, (Level(8164, 6
         (TILED_JP2_50, "tif", (4900, 3675), "0", 180),
         (UNTILED_JP2_50, "jpg", (8164, 6124), "0", 300),
         (TILED_JP2_50, "avif", (4619, 3464), "0", 446),
+        (HTJ2K_108, "jpg", (12000, 9000), "0", 1662),
         (PROGRESSIVE_50, "jpg", (8164, 6124), "0", 223),
         (PROGRESSIVE_50, "webp", (5773, 4330), "0", 391),
         (PROGRESSIVE_50, "avif", (4619, 3464), "0", 538),
@@ -231,6 +243,14 @@ def test_estimates_are_near_what_was_measured(
         description, scenes.request((0, 0, description.width, description.height), size, output, degrees=degrees)
     )
     assert 1 / 1.5 < planned.memory_bytes / 2**20 / resident < 1.5
+
+
+@pytest.mark.parametrize(("region", "resident"), [((8192, 1024, 256, 256), 1315), ((2048, 2048, 256, 256), 829)])
+def test_windows_of_high_throughput_tiles_are_near_what_was_measured(
+    region: tuple[int, int, int, int], resident: int
+) -> None:
+    planned = plan(HTJ2K_108, scenes.request(region, (256, 256)), memory_limit=int(2.5 * 2**30 * 0.7))
+    assert 1 / 1.2 < planned.memory_bytes / 2**20 / resident < 1.2
 
 
 def test_a_progressive_jpeg_does_not_stream() -> None:
