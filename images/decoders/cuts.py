@@ -169,7 +169,7 @@ def around(regions: Sequence[Region]) -> Region:
 
 
 def strips_of(cuts: Sequence[Region]) -> list[Region]:
-    """The first cut; then strips with all of them, so that tiles leave while the next strip is decoded.
+    """The first cut; then strips with all others, so that tiles leave while the next strip is decoded.
 
     Strips follow each other from the end that is nearer to the first cut: each shares its border with the one before.
     """
@@ -181,7 +181,7 @@ def strips_of(cuts: Sequence[Region]) -> list[Region]:
         rows.setdefault(cut.y // _STRIP_ROWS, []).append(cut)
     row = first.y // _STRIP_ROWS
     goes_up = row - min(rows) > max(rows) - row
-    return [first, *(around(rows[row]) for row in sorted(rows, reverse=goes_up))]
+    return [first, *(around(rows[row]) for row in sorted(rows, reverse=goes_up) if rows[row] != [first])]
 
 
 def blocks_of(cuts: Sequence[Region], tiles: TileGrid, left: int, top: int) -> list[Region]:

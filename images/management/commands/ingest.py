@@ -46,7 +46,8 @@ class Command(BaseCommand):
             raise CommandError("Nothing to ingest: name files, folders or URLs, or --csv FILE.")
         failures = self._ingest(items, wait=options["wait"])
         done = len(items) - len(failures)
-        self.stdout.write(f"{done} of {len(items)} images {'indexed' if options['wait'] else 'registered'}.")
+        how = "indexed" if options["wait"] else "registered; whether they can be read, a worker tells"
+        self.stdout.write(f"{done} of {len(items)} images {how}.")
         for name, reason in failures:
             self.stderr.write(f"failed: {name}: {reason}")
         if failures:

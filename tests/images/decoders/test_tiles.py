@@ -164,6 +164,12 @@ def test_strips_go_one_way_so_that_each_shares_its_border_with_the_one_before(
     assert strips_of([asked]) == [asked]
 
 
+def test_no_strip_is_decoded_again_for_the_first_tile_alone() -> None:
+    asked = Region(0, 256, 256, 256)
+    others = [Region(x, y, 256, 256) for y in (0, 512) for x in (0, 256)]
+    assert strips_of([asked, *others]) == [asked, Region(0, 0, 512, 256), Region(0, 512, 512, 256)]
+
+
 def test_of_a_codestream_in_tiles_each_is_decoded_once_that_with_the_first_answer_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
