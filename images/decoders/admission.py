@@ -40,8 +40,8 @@ class Admission:
     """`size` slots, of which dear work holds at most `dear_slots`, and a queue in order of arrival.
 
     At most `queue_length` wait at once, dear ones in at most half of these places, and none longer than `queue_wait`
-    seconds. `when_full`, which raises nothing, is called in the thread that waits, at first and again and again, while
-    every slot is taken.
+    seconds. `when_full` is called in the thread that waits, at first and again and again, while every slot is taken and
+    another one would do.
     """
 
     def __init__(
@@ -82,7 +82,11 @@ class Admission:
             waiter = _Waiter(is_dear)
             self._waiters.append(waiter)
         began = time.monotonic()
-        self._wait(waiter, began + self._queue_wait)
+        try:
+            self._wait(waiter, began + self._queue_wait)
+        except BaseException:
+            self._withdraw(waiter)
+            raise
         with self._lock:
             self._waits += 1
             self._wait_seconds += time.monotonic() - began
@@ -95,10 +99,17 @@ class Admission:
     def _wait(self, waiter: _Waiter, until: float) -> None:
         remaining = self._queue_wait
         while remaining > 0 and not waiter.woken.is_set():
-            if self._busy >= self._size:
+            if self._busy >= self._size and (not waiter.is_dear or self._dear_busy < self._dear_slots):
                 self._when_full()
             waiter.woken.wait(min(remaining, _AGAIN_SECONDS))
             remaining = until - time.monotonic()
+
+    def _withdraw(self, waiter: _Waiter) -> None:
+        with self._lock:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+        if waiter.granted:
+            self.leave(is_dear=waiter.is_dear)
 
     def leave(self, *, is_dear: bool) -> None:
         """Give a slot back; whoever waits longest and may have it gets it."""

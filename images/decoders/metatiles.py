@@ -180,7 +180,8 @@ class ScreenGrid(Grid):
             return Grid.company(self, asked, screen)
         if len(columns) * len(rows) > min(self.across**2, max(1, _WHOLE_PIXELS // self.tile.area)):
             split = self._split(rows)
-            rows = range(rows.start, split) if asked.row < split else range(max(rows.start, split), rows.stop)
+            upper, lower = range(rows.start, min(split, rows.stop)), range(max(rows.start, split), rows.stop)
+            rows = upper if asked.row < split else lower
         inside = (GridTile(asked.step, column, row) for row in rows for column in columns)
         return tuple(each for each in inside if self.find(*self.extent([each])) == each)
 
@@ -209,9 +210,13 @@ class Seen:
 
 
 def _around(positions: Sequence[int], length: float, count: int) -> range:
-    """`length` tiles around the middle of those at `positions`, and these, of `count`."""
+    """`length` tiles around the middle of those at `positions`, and these, of `count`.
+
+    Around a single one a tile more: its middle is that of the screen within half a tile only.
+    """
     middle = sum(positions) / len(positions) + 0.5
-    first, last = math.floor(middle - length / 2), math.ceil(middle + length / 2) - 1
+    reach = (length + (len(positions) == 1)) / 2
+    first, last = math.floor(middle - reach), math.ceil(middle + reach) - 1
     return range(max(0, min(first, *positions)), min(count, max(last, *positions) + 1))
 
 

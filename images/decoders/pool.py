@@ -35,7 +35,7 @@ class DecoderPool:
     `stream_seconds` (see `runner.shares`). `memory_bytes`: address space of one decoder. A decoder is
     replaced after `max_jobs` jobs or with `max_resident_bytes` in memory. A result of up to `read_ahead_bytes` is read
     whole before `run` returns; of a longer one, up to `spool_bytes` wait for a reader who is slower than the decoder.
-    `when_full` is called in a thread that is about to wait for a decoder.
+    `when_full` is called in a thread that waits for a decoder, again and again, while all are at work.
     """
 
     def __init__(

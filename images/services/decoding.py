@@ -78,9 +78,12 @@ def _build_runner() -> Runner:
     )
 
 
-def when_full(act: Callable[[], None]) -> None:
-    """Have `act` called by each thread that is about to wait for a decoder of this process."""
-    _when_full.append(act)
+def call_when_full(act: Callable[[], None]) -> None:
+    """Have `act` called in each thread that waits for a decoder process, again and again, while all are at work.
+
+    It is to be quick. Not with DECODE_ISOLATION=thread, and not for service copies. The last one counts.
+    """
+    _when_full[:] = [act]
 
 
 def _make_room() -> None:

@@ -25,8 +25,11 @@ in any order; the first that comes may lie a tile or two aside."""
 _BURST_GAP_SECONDS = 0.005
 """After which no more of them is waited for."""
 
+_SCREENS = 16
+"""Of one image: of several viewers, each with some levels."""
 
-@dataclass(slots=True)
+
+@dataclass(eq=False, slots=True)
 class _Filling:
     """A screen that is being filled: the tiles that came first, when they did, and when one was asked for last."""
 
@@ -35,13 +38,34 @@ class _Filling:
     last: float
     screen: Screen
 
+    @property
+    def settles_at(self) -> float:
+        """When no more of the first tiles is waited for."""
+        return min(self.began + _BURST_SECONDS, self.last + _BURST_GAP_SECONDS)
+
 
 @dataclass(slots=True)
 class _Visit:
-    """What was asked for of an image: tiles, newest first, and by scale factor the screen that is being filled."""
+    """What was asked for of an image: tiles, and the screens that are being filled; newest first."""
 
     tiles: "deque[tuple[float, GridTile]]" = field(default_factory=lambda: deque(maxlen=_TILES))
-    screens: dict[int, _Filling] = field(default_factory=dict)
+    screens: list[_Filling] = field(default_factory=list)
+
+    def find(self, tile: GridTile) -> _Filling | None:
+        """The screen that shows `tile`, of several the one of which a tile was asked for last."""
+        return next((filling for filling in self.screens if filling.screen.shows(tile)), None)
+
+    def fill(self, grid: Grid, tile: GridTile, now: float) -> _Filling:
+        """The screen that `tile` is asked for: one that is being filled, or another one, which begins with it."""
+        filling = self.find(tile)
+        if filling is None or now - filling.last > _SCREEN_SECONDS:
+            filling = _Filling([tile], now, now, grid.screen([tile]))
+        elif now <= filling.settles_at:
+            filling.first.append(tile)
+            filling.screen = grid.screen(filling.first)
+        filling.last = now
+        self.screens = [filling, *(other for other in self.screens if other is not filling)][:_SCREENS]
+        return filling
 
 
 class Demand:
@@ -65,29 +89,34 @@ class Demand:
                 self._images.popitem(last=False)
             recent = tuple(other for when, other in visit.tiles if now - when <= _SECONDS)
             visit.tiles.appendleft((now, tile))
-            screen = visit.screens.get(tile.step)
-            if screen is None or now - screen.last > _SCREEN_SECONDS or not screen.screen.shows(tile):
-                screen = visit.screens[tile.step] = _Filling([tile], now, now, grid.screen([tile]))
-            elif now - screen.began <= _BURST_SECONDS:
-                screen.first.append(tile)
-                screen.screen = grid.screen(screen.first)
-            screen.last = now
-        return Seen(recent, screen.screen)
+            screen = visit.fill(grid, tile, now).screen
+        return Seen(recent, screen)
 
-    def settled(self, subject: str, seen: Seen) -> Seen:
-        """The same when a viewer's first tiles of the screen have come; waits for them, some milliseconds at most."""
-        while True:
-            with self._lock:
-                visit = self._images.get(subject)
-                filling = None if visit is None else visit.screens.get(seen.screen.step)
-                if filling is None:
-                    return seen
-                until = min(filling.began + _BURST_SECONDS, filling.last + _BURST_GAP_SECONDS)
-                screen = filling.screen
-            remaining = until - self._clock()
+    def settled(self, subject: str, tile: GridTile, seen: Seen) -> Seen:
+        """What was seen when `tile` was asked for, with the screen as it is when its first tiles have come.
+
+        Waits for them, `_BURST_SECONDS` at most.
+        """
+        latest = self._clock() + _BURST_SECONDS
+        while (filling := self._find(subject, tile)) is not None:
+            remaining = min(latest, filling.settles_at) - self._clock()
             if remaining <= 0:
-                return replace(seen, screen=screen)
+                return replace(seen, screen=filling.screen)
             self._sleep(remaining)
+        return seen
+
+    def has_moved_on(self, subject: str, made: GridTile, asked: GridTile) -> bool:
+        """Whether whoever fills the screen with `asked` may be the one who filled that with `made`, and has left it.
+
+        So it is not if a tile of the old screen was asked for since the new one began.
+        """
+        old, new = self._find(subject, made), self._find(subject, asked)
+        return old is not None and new is not None and old.last < new.began
+
+    def _find(self, subject: str, tile: GridTile) -> _Filling | None:
+        with self._lock:
+            visit = self._images.get(subject)
+            return None if visit is None else visit.find(tile)
 
     def add(self, subject: str, tiles: Iterable[GridTile]) -> None:
         """Remember what is made with a tile that was asked for: when they are asked for, nobody will tell."""

@@ -48,11 +48,11 @@ class Workshop:
 
     def make(self, order: Order) -> bytes:
         """The bytes of the tile that is ordered. Raises what `make_alone` raises."""
-        self._ordered.subject = order.subject
+        self._ordered.order = order
         try:
             return self._make(order, self._look(order), is_first=True)
         finally:
-            self._ordered.subject = None
+            self._ordered.order = None
 
     def _look(self, order: Order) -> Seen:
         """What was asked for lately; where it matters, when the viewer has told where its screen lies."""
@@ -61,7 +61,7 @@ class Workshop:
             return seen
         with self._lock:
             is_promised = order.key_of(order.tile).digest in self._promises
-        return seen if is_promised else self._demand.settled(order.subject, seen)
+        return seen if is_promised else self._demand.settled(order.subject, order.tile, seen)
 
     def _make(self, order: Order, seen: Seen, *, is_first: bool) -> bytes:
         errand = Errand()
@@ -176,14 +176,19 @@ class Workshop:
 
     def make_room(self) -> None:
         """Give up what nobody waits for. Called in a thread that waits for a decoder, again and again."""
-        subject = getattr(self._ordered, "subject", None)
         with self._lock:
-            given_up = [run for run in self._runs if not run.is_wanted_beside(subject)]
+            given_up = [run for run in self._runs if not (run.is_waited_for or self._is_followed(run))]
             self._runs.difference_update(given_up)
         for run in given_up:
             self._leave(run.order, run.claimed, list(run.claimed))
             if run.made.enough is not None:
                 run.made.enough()
+
+    def _is_followed(self, run: Run) -> bool:
+        waiting: Order | None = getattr(self._ordered, "order", None)
+        if waiting is not None and waiting.subject == run.order.subject:
+            return run.is_followed and not self._demand.has_moved_on(waiting.subject, run.order.tile, waiting.tile)
+        return run.is_followed
 
     def _go_on(self, run: Run, rest: ExitStack) -> None:
         """Finish in a thread; without one, the tile that was asked for is all there is."""

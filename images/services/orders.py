@@ -20,7 +20,7 @@ from images.iiif.output import OutputFormat
 from images.iiif.request import ResolvedRequest
 from images.indexes.description import SourceDescription, SourceFormat
 from images.selectors.images import ServedImage
-from images.services.decoding import when_full
+from images.services.decoding import call_when_full
 from images.services.foreseen import tile_sizes
 from images.services.metatiles import Workshop
 from images.services.planning import derivative_key, render_plan
@@ -123,5 +123,5 @@ def _forget_workshop(**_kwargs: object) -> None:
 
 
 os.register_at_fork(after_in_child=get_workshop.cache_clear)
-when_full(lambda: get_workshop().make_room())
+call_when_full(lambda: get_workshop().make_room())
 setting_changed.connect(_forget_workshop, dispatch_uid="images.services.orders")

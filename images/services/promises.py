@@ -66,14 +66,14 @@ class Run:
     claimed: dict[GridTile, Promise]
     made: Made
     wanted_at: float = field(default_factory=time.monotonic)
-    """When somebody got a tile of it for whom he had waited."""
+    """When somebody got a tile of it for which he had waited; the first one, to begin with."""
 
-    def is_wanted_beside(self, subject: str | None) -> bool:
-        """Whether anybody waits for one of its tiles, or is about to, as far as one can tell.
+    @property
+    def is_waited_for(self) -> bool:
+        """Called with the lock held that guards `claimed`, as also the other."""
+        return any(promise.is_wanted for promise in self.claimed.values())
 
-        `subject`: of whoever waits for a decoder. Who asks for another tile of the same image has seen enough of this
-        screen. Called with the lock held that guards `claimed`.
-        """
-        if any(promise.is_wanted for promise in self.claimed.values()):
-            return True
-        return subject != self.order.subject and time.monotonic() - self.wanted_at < _GRACE_SECONDS
+    @property
+    def is_followed(self) -> bool:
+        """Whether a viewer who got a tile of it may be about to ask for the next one."""
+        return time.monotonic() - self.wanted_at < _GRACE_SECONDS

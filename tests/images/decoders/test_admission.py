@@ -70,13 +70,41 @@ def test_who_waits_tells_so_again_and_again_while_every_slot_is_taken() -> None:
     assert set(told) == {"visitor"}
 
 
-def test_dear_work_that_waits_beside_a_free_slot_asks_nobody_for_room() -> None:
+@pytest.mark.parametrize("is_full", [False, True])
+def test_dear_work_that_waits_for_dear_work_asks_nobody_for_room(*, is_full: bool) -> None:
     told: list[str] = []
     admission = Admission(2, 1, 4, 0.1, lambda: told.append(""))
     admission.enter(is_dear=True)
+    if is_full:
+        admission.enter(is_dear=False)
     with pytest.raises(OverloadedError):
         admission.enter(is_dear=True)
     assert not told
+
+
+def test_who_fails_while_he_waits_leaves_no_slot_taken() -> None:
+    def fails() -> None:
+        raise MemoryError
+
+    admission = Admission(1, 1, 4, 60, fails)
+    admission.enter(is_dear=False)
+    with pytest.raises(MemoryError):
+        admission.enter(is_dear=False)
+    assert admission.stats().waiting == 0
+    admission.leave(is_dear=False)
+    admission.enter(is_dear=False)
+
+
+def test_who_fails_when_a_slot_was_given_to_him_gives_it_back() -> None:
+    def fails() -> None:
+        admission.leave(is_dear=False)
+        raise MemoryError
+
+    admission = Admission(1, 1, 4, 60, fails)
+    admission.enter(is_dear=False)
+    with pytest.raises(MemoryError):
+        admission.enter(is_dear=False)
+    assert admission.stats().busy == 0
 
 
 def test_nobody_waits_longer_than_the_limit() -> None:

@@ -1,5 +1,6 @@
 """Which tiles are decoded together: always the one that was asked for, first, and only where others will be wanted."""
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -205,6 +206,14 @@ def test_a_screen_lies_around_the_middle_of_its_first_tiles_and_holds_them() -> 
     assert grid.screen(four) == Screen(1, range(17, 25), range(12, 18))
     assert grid.screen([GridTile(1, 0, 0), GridTile(1, 1, 0)]) == Screen(1, range(5), range(4))
     assert grid.screen([GridTile(8, 5, 4)]) == Screen(8, range(1, 6), range(1, 5)), "what there is"
+    assert grid.screen([GridTile(2, 9, 9)]).columns == range(5, 14)
+    wide, high = {}, {}
+    for side in (512, 1024, 2048):
+        screen = ScreenGrid(Size(50_000, 50_000), Size(side, side), 4).screen([GridTile(1, 9, 9)])
+        wide[side], high[side] = len(screen.columns), len(screen.rows)
+    assert (wide, high) == ({512: 5, 1024: 3, 2048: 3}, {512: 5, 1024: 3, 2048: 3}), (
+        "wherever its middle lies in the tile"
+    )
     all_at_once = [GridTile(1, column, row) for column in range(4, 20) for row in range(3, 12)]
     assert grid.screen(all_at_once) == Screen(1, range(4, 20), range(3, 12))
 
@@ -217,6 +226,16 @@ def test_a_screen_is_halved_beside_its_middle_where_a_band_begins() -> None:
     assert {tile.row for tile in upper} == {11, 12, 13}
     assert {tile.row for tile in lower} == {14, 15, 16, 17}
     assert set(grid.company(GridTile(1, 16, 17), screen)) == set(lower)
+
+
+@pytest.mark.parametrize("side", [256, 512])
+@pytest.mark.parametrize("height", [1791, 1792, 3583, 3584, 7680])
+def test_halves_end_where_the_image_does(side: int, height: int) -> None:
+    grid = ScreenGrid(Size(9000, height), Size(side, side), 4096 // side)
+    rows = -(-height // side)
+    for row in range(rows):
+        asked = GridTile(1, 3, row)
+        assert {tile.row for tile in grid.company(asked, grid.screen([asked]))} <= set(range(rows))
 
 
 def test_of_halves_too_only_what_is_not_taken_is_made() -> None:

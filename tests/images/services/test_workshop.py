@@ -16,9 +16,10 @@ from caching.derivatives import DerivativeCache
 from caching.keys import DerivativeKey
 from caching.second_demand import SecondDemand
 from images.decoders.errors import DamagedSourceError, OverloadedError
-from images.decoders.metatiles import Grid, GridTile, ScreenGrid, Seen
+from images.decoders.metatiles import Grid, GridTile, ScreenGrid, Seen, choose
 from images.decoders.records import Made
 from images.iiif.geometry import Size
+from images.services import promises
 from images.services.demand import Demand
 from images.services.metatiles import Workshop, _cell_digest
 from images.services.promises import Order
@@ -191,21 +192,51 @@ def test_what_nobody_waits_for_makes_room_where_somebody_waits_for_a_decoder(
     end_of(workshop)
 
 
-def test_who_waits_for_another_image_leaves_a_viewer_time_for_its_next_request(workshop: Workshop) -> None:
+def test_a_viewer_is_left_time_for_its_next_request(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(promises, "_GRACE_SECONDS", 1000.0)
     maker, elsewhere = Maker(), Maker()
     elsewhere.when_full = workshop.make_room
     maker.goes_on.clear()
     look_above(workshop, maker)
     workshop.make(maker.order(GridTile(1, 2, 2)))
+    wait_until_registered(workshop)
+    (run,) = workshop._runs
     workshop.make(replace(elsewhere.order(GridTile(1, 7, 7)), subject="1" * 32))
-    assert not maker.enough.is_set()
     workshop.make_room()  # for something that is no tile
+    workshop.make(elsewhere.order(GridTile(1, 4, 4)))  # on the same screen
     assert not maker.enough.is_set()
-    time.sleep(0.2)
-    workshop.make(replace(elsewhere.order(GridTile(1, 0, 7)), subject="1" * 32))
+    began = run.wanted_at = run.wanted_at - 2000
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(workshop.make, maker.order(GridTile(1, 3, 3)))
+        end = time.monotonic() + 10
+        while not run.is_waited_for and time.monotonic() < end:
+            time.sleep(0.001)
+        maker.goes_on.set()
+        assert answer.result(10) == body_of(GridTile(1, 3, 3))
+    end_of(workshop)
+    assert run.wanted_at > began + 1000, "who got a tile for which he waited is followed anew"
+
+
+def test_what_no_viewer_follows_any_more_is_given_up_for_any_job(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(promises, "_GRACE_SECONDS", 0.0)
+    maker = Maker()
+    maker.goes_on.clear()
+    look_above(workshop, maker)
+    workshop.make(maker.order(GridTile(1, 2, 2)))
+    wait_until_registered(workshop)
+    workshop.make_room()
     assert maker.enough.is_set()
     maker.goes_on.set()
     end_of(workshop)
+
+
+def wait_until_registered(workshop: Workshop) -> None:
+    end = time.monotonic() + 10
+    while not workshop._runs and time.monotonic() < end:
+        time.sleep(0.001)
+    assert workshop._runs
 
 
 def test_what_is_decoded_at_once_is_not_given_up(workshop: Workshop) -> None:
@@ -329,14 +360,56 @@ def test_the_middle_of_a_screen_is_that_of_the_tiles_that_come_at_once() -> None
         now[0] += 0.002
     expected = SCREEN.screen(burst)
     assert (expected.columns, expected.rows) == (range(10, 19), range(12, 19))
-    settled = demand.settled(IMAGE, seen)
+    asked = burst[0]
+    settled = demand.settled(IMAGE, asked, seen)
     assert settled.screen == expected
     assert settled.recent == seen.recent
     assert sum(naps) == pytest.approx(0.003), "nothing came any more"
-    assert demand.settled(IMAGE, seen).screen == expected
+    assert demand.settled(IMAGE, asked, seen).screen == expected
     assert len(naps) == 1
     demand.note(IMAGE, SCREEN, GridTile(1, 16, 15))
-    assert demand.settled(IMAGE, seen).screen == expected, "what comes later does not move it"
+    assert demand.settled(IMAGE, asked, seen).screen == expected, "what comes later does not move it"
+
+
+def test_a_screen_that_has_settled_does_not_move() -> None:
+    now = [0.0]
+    demand = Demand(lambda: now[0], lambda seconds: now.__setitem__(0, now[0] + seconds))
+    first, late = GridTile(1, 5, 5), GridTile(1, 8, 8)
+    settled = demand.settled(IMAGE, first, demand.note(IMAGE, SCREEN, first))
+    now[0] = 0.008
+    assert demand.note(IMAGE, SCREEN, late).screen == settled.screen == SCREEN.screen([first])
+
+
+def test_each_viewer_of_an_image_has_a_screen_of_its_own() -> None:
+    now = [0.0]
+    others = iter(range(1000))
+
+    def sleep(_seconds: float) -> None:
+        now[0] += 0.004
+        place = next(others)
+        demand.note(IMAGE, SCREEN, GridTile(1, 20 + place % 2, 20 if place % 3 else 30))
+
+    demand = Demand(lambda: now[0], sleep)
+    mine = GridTile(1, 5, 5)
+    settled = demand.settled(IMAGE, mine, demand.note(IMAGE, SCREEN, mine))
+    assert settled.screen == SCREEN.screen([mine])
+    assert now[0] <= 0.016
+    assert choose(SCREEN, mine, replace(settled, recent=(GridTile(1, 5, 4), GridTile(1, 6, 4))))[1:]
+
+
+def test_who_has_moved_on_is_told_from_two_who_look_at_one_image() -> None:
+    now = [0.0]
+    demand = Demand(lambda: now[0])
+    old, new = GridTile(1, 5, 5), GridTile(1, 20, 20)
+    assert not demand.has_moved_on(IMAGE, old, new)
+    for tile in (old, new):
+        demand.note(IMAGE, SCREEN, tile)
+        now[0] += 0.1
+    assert demand.has_moved_on(IMAGE, old, new)
+    assert not demand.has_moved_on(IMAGE, new, old)
+    assert not demand.has_moved_on(IMAGE, new, new)
+    demand.note(IMAGE, SCREEN, GridTile(1, 6, 5))
+    assert not demand.has_moved_on(IMAGE, old, new), "somebody else is still there"
 
 
 def test_nobody_waits_long_for_tiles_of_a_screen_that_keep_coming() -> None:
@@ -348,24 +421,52 @@ def test_nobody_waits_long_for_tiles_of_a_screen_that_keep_coming() -> None:
         now[0] += 0.004
         demand.note(IMAGE, SCREEN, GridTile(1, next(columns) % 5, 0))
 
-    demand.settled(IMAGE, demand.note(IMAGE, SCREEN, GridTile(1, 1, 0)))
+    asked = GridTile(1, 1, 0)
+    demand.settled(IMAGE, asked, demand.note(IMAGE, SCREEN, asked))
     assert now[0] == pytest.approx(0.016)
-    other = Demand()
-    assert other.settled(IMAGE, Seen((), SCREEN.screen([GridTile(1, 1, 0)]))).recent == ()
+    seen = Seen((), SCREEN.screen([asked]))
+    assert Demand().settled(IMAGE, asked, seen) == seen, "nobody knows of it any more"
 
 
-def test_of_a_screen_that_is_halved_the_first_tiles_are_waited_for(workshop: Workshop) -> None:
-    maker = Maker()
+def test_of_a_screen_that_is_halved_the_first_tiles_are_waited_for(cache: DerivativeCache) -> None:
+    naps: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        """Meanwhile others of the screen are asked for."""
+        naps.append(seconds)
+        now[0] += seconds
+        for column in () if len(naps) > 1 else (7, 8):
+            demand.note(IMAGE, SCREEN, GridTile(1, column, 5))
+
+    now = [0.0]
+    demand = Demand(lambda: now[0], sleep)
+    workshop, maker = Workshop(cache, patience_seconds=10, demand=demand), Maker()
     workshop.make(replace(maker.order(GridTile(1, 19, 14)), grid=SCREEN))
-    with ThreadPoolExecutor(3) as threads:
-        orders = [replace(maker.order(GridTile(1, column, 5)), grid=SCREEN) for column in (5, 7, 6)]
-        workshop._demand.add(IMAGE, [GridTile(1, 5, 4), GridTile(1, 6, 4), GridTile(1, 7, 4)])
-        assert [answer.result(10) for answer in [threads.submit(workshop.make, order) for order in orders]] == [
-            body_of(order.tile) for order in orders
-        ]
+    assert not naps, "nobody looks at what lies around"
+    demand.add(IMAGE, [GridTile(1, 5, 4), GridTile(1, 6, 4), GridTile(1, 7, 4)])
+    asked = GridTile(1, 6, 5)
+    assert workshop.make(replace(maker.order(asked), grid=SCREEN)) == body_of(asked)
     end_of(workshop)
     (made,) = maker.together
-    assert {tile.column for tile in made} == set(range(2, 11))
+    assert {tile.column for tile in made} == set(range(3, 12))
+
+
+def test_nobody_waits_for_first_tiles_where_they_tell_nothing(cache: DerivativeCache) -> None:
+    def sleep(_seconds: float) -> None:
+        raise AssertionError("waited")
+
+    maker = Maker()
+    workshop = Workshop(cache, patience_seconds=10, demand=Demand(sleep=sleep))
+    look_above(workshop, maker)  # in squares
+    maker.goes_on.clear()
+    workshop.make(maker.order(GridTile(1, 2, 2)))
+    promised = replace(maker.order(GridTile(1, 3, 3)), grid=ScreenGrid(GRID.full, GRID.tile, GRID.across))
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(workshop.make, promised)
+        maker.goes_on.set()
+        assert answer.result(10) == body_of(promised.tile)
+    assert len(maker.together) == 1
+    end_of(workshop)
 
 
 def test_what_is_made_quickly_stays_in_memory_and_is_not_made_for_who_has_it(tmp_path: Path) -> None:
