@@ -69,7 +69,7 @@ def explain_response(request: HttpRequest, image: Image) -> JsonResponse:
     last = f"{field('quality', 'default')}.{field('format', 'jpg')}"
     parts = (field("region", "full"), field("size", "max"), field("rotation", "0"), last)
     service = f"{public_root(request)}/iiif/{int(api_version)}/{encode_identifier(image.identifier)}"
-    answer: dict[str, Any] = {"url": f"{service}/{'/'.join(parts)}"}
+    answer: dict[str, Any] = {"url": f"{service}/{'/'.join(parts)}", "version": image.version}
     try:
         known = resolve_request(image.identifier, *parts, api_version=api_version)
         lines = request_explain(known, api_version)

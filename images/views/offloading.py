@@ -4,6 +4,7 @@ Or sends the body of an answer whose status and headers are this server's: a thr
 has left, however slow the client reads.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,9 @@ from images.services.foreseen import is_foreseen
 from images.services.offload import Offload, find_tree
 from images.views.answers import ImageAnswer
 from images.views.shortcut import Application, Environ, Response, Shortcut, Turn, split_path
+
+_VERSION_ONLY = re.compile(r"(?:v=\d+)?")
+"""A query that this server's own pages add, so that browsers do not keep what was replaced."""
 
 _NOT_FOUND = "HTTP_X_OFFLOAD_MISSED"
 """Set by the web server when it asks again, since the body had just been removed."""
@@ -37,7 +41,8 @@ class OffloadingShortcut(Shortcut):
         request = self._understand(environ)
         if request is None or ("ETag", request.answer.etag) not in response.headers:
             return response
-        if self._publishes and isinstance(response.body, list) and not environ.get("QUERY_STRING"):
+        asks_no_more = _VERSION_ONLY.fullmatch(environ.get("QUERY_STRING", ""))
+        if self._publishes and isinstance(response.body, list) and asks_no_more:
             self._offer(environ, request.answer, response.body)
         if self._accelerates and response.byte_size >= offload_conf.accel_bytes and _NOT_FOUND not in environ:
             return self._accelerated(request.answer, response)

@@ -27,6 +27,7 @@ def viewer_context(request: HttpRequest, served: ServedImage, api: int) -> dict[
         "api": api,
         "image": {
             "identifier": served.identifier,
+            "version": served.version,
             "label": label,
             "width": served.full.width,
             "height": served.full.height,
@@ -43,6 +44,7 @@ def viewer_context(request: HttpRequest, served: ServedImage, api: int) -> dict[
             "identifier": served.identifier,
             "width": served.full.width,
             "height": served.full.height,
+            "version": served.version,
             "api": api,
             "service": links[f"service_{api}"],
             "localService": iiif_path(served.identifier, api),

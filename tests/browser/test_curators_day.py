@@ -18,7 +18,7 @@ from tests.browser.conftest import NODE_MODULES, WINDOW, Visitor
 from tests.browser.test_accessibility import AXE, assert_accessible
 from tests.browser.test_admin import fixture_curator as fixture_curator  # noqa: PLC0414 - a fixture
 from tests.browser.test_cache_page import PAST
-from tests.browser.visits import Visit
+from tests.browser.visits import Visit, canvas_pixels, wait_for_picture
 from tests.support.origin import Origin
 from tests.support.server import ProductServer
 
@@ -174,12 +174,19 @@ def test_a_web_address_is_limited_replaced_and_purged(
     assert information["rights"].endswith("creativecommons.org/publicdomain/zero/1.0/")
 
     page = open_image(visit, "web/red.png")
+    view = visit.open("/view/web%2Fred.png")
+    wait_for_picture(view)
+    assert canvas_pixels(view).mean(axis=(0, 1)).argmax() == 0
+    page = open_image(visit, "web/red.png")
     (tmp_path / "blue.png").write_bytes(png((10, 10, 200)))
     page.get_by_label("Upload").set_input_files(tmp_path / "blue.png")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator(".success")).to_be_visible()
     work(server)
     assert pixel(server, "web%2Fred.png")[2] > 150
+    view = visit.open("/view/web%2Fred.png")
+    wait_for_picture(view)
+    assert canvas_pixels(view).mean(axis=(0, 1)).argmax() == 2, "the browser shows what was replaced"
 
     page = visit.open("/admin/cache/")
     page.get_by_role("textbox", name="One image").fill("web/red.png")

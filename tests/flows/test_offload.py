@@ -115,6 +115,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     [
         f"/iiif/3/picture/{TILE}",
         "/iiif/3/picture/0,0,512,512/max/0/default.jpg",
+        "/iiif/3/picture/512,0,512,512/512,512/0/default.jpg?v=1",
         "/iiif/3/picture/0,0,1024,900/512,450/0/default.jpg",
         "/iiif/3/picture/full/max/0/default.jpg",
         "/iiif/3/picture/full/200,150/0/default.png",

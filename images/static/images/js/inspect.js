@@ -1,6 +1,7 @@
 /** The image's page in the admin: deep zoom with the tiles drawn in, and a builder of addresses. */
 
 import { wireCopyButtons } from "./clipboard.js";
+import { showVersion, versioned } from "./versioned.js";
 
 const QUIET_MILLISECONDS = 300;
 
@@ -9,8 +10,11 @@ async function showZoom(element) {
     element.hidden = true;
     return;
   }
-  const { service, prefix } = element.dataset;
-  const response = await fetch(`${service}/info.json`, { headers: { Accept: "application/json" } });
+  const { service, prefix, version } = element.dataset;
+  const response = await fetch(`${service}/info.json`, {
+    headers: { Accept: "application/json" },
+    cache: "no-cache",
+  });
   if (!response.ok) return;
   const viewer = window.OpenSeadragon({
     element,
@@ -22,6 +26,7 @@ async function showZoom(element) {
     gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true, scrollToZoom: false },
     debugGridColor: ["#e6007e"],
   });
+  showVersion(viewer, version);
   const grid = document.getElementById("zoom-grid");
   grid.addEventListener("change", () => viewer.setDebugMode(grid.checked));
 }
@@ -62,7 +67,7 @@ function wireBuilder(builder) {
     part("lines").replaceChildren(...(answer.lines ?? []).map(line));
     const picture = part("picture");
     picture.hidden = Boolean(answer.error);
-    if (!answer.error) picture.src = new URL(answer.url).pathname;
+    if (!answer.error) picture.src = versioned(new URL(answer.url).pathname, answer.version);
   }
 
   builder.addEventListener("input", () => {

@@ -2,6 +2,7 @@
 
 import { byId, data, image, localService, messages, say, WIDE } from "./page.js";
 import { fileName, imagePath } from "./region.js";
+import { versioned } from "./versioned.js";
 
 /** Fetches what is shown as one picture and hands it to the browser to keep. */
 async function savePicture(view, limits, button) {
@@ -11,7 +12,7 @@ async function savePicture(view, limits, button) {
   button.setAttribute("aria-busy", "true");
   say(messages.saving);
   try {
-    const response = await fetch(`${url}?download`);
+    const response = await fetch(versioned(`${url}?download`, data.version));
     if (!response.ok) throw new Error((await response.json().catch(() => ({}))).detail);
     const link = document.createElement("a");
     link.href = URL.createObjectURL(await response.blob());
