@@ -47,7 +47,7 @@ class ImageNotReadyError(LookupError):
     """The image is registered but has no indexed version yet: `state` is pending, processing or failed."""
 
     def __init__(self, identifier: str, state: str, detail: str) -> None:
-        super().__init__(f"The image {identifier!r} is {state}.")
+        super().__init__(f"The image {identifier!r} is {state}{f': {detail}' if detail else '.'}")
         self.state = state
         self.detail = detail
 

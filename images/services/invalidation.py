@@ -8,10 +8,11 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
+from django.utils import timezone
 
 from caching.derivatives import get_derivative_cache
 from caching.eviction import Amount
-from images.models import Image, ServiceCopy, Tiling
+from images.models import Image, ServiceCopy, ServiceCopyState, Tiling
 from images.queue import enqueue
 from images.selectors.images import forget_served_image
 from images.services.source_copies import source_forget
@@ -33,7 +34,10 @@ def image_invalidate(image: Image, *, dry_run: bool = False) -> Amount:
 
 
 def _raise_version(image: Image) -> int:
-    """The record, its tiling and its service copy say the new version together; the pixels are the same."""
+    """The record, its tiling and its service copy say the new version together; the pixels are the same.
+
+    A copy that is being made is made anew: whoever makes it cannot tell why the version went up.
+    """
     with transaction.atomic():
         current = Image.objects.select_for_update().values_list("version", flat=True).filter(pk=image.pk).first() or 0
         if current == 0:
@@ -41,6 +45,9 @@ def _raise_version(image: Image) -> int:
         Image.objects.filter(pk=image.pk).update(version=F("version") + 1)
         for model in (Tiling, ServiceCopy):
             model.objects.filter(image_id=image.pk, version=current).update(version=current + 1)
+        being_made = ServiceCopy.objects.filter(image_id=image.pk, version=current + 1, state=ServiceCopyState.MAKING)
+        if being_made.update(state=ServiceCopyState.PENDING, state_changed=timezone.now(), attempts=0):
+            enqueue("images.service_copy_make", image.pk)
     forget_served_image(image.identifier)
     return current + 1
 

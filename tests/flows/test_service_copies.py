@@ -30,6 +30,7 @@ from images.services import copy_answers, copy_policy, service_copies
 from images.services.copy_files import copy_write
 from images.services.decoding import get_copier, get_runner
 from images.services.ingest import image_refresh
+from images.services.invalidation import image_invalidate
 from images.services.service_copies import ServiceCopyRetryError, service_copies_sweep, service_copy_make
 from images.sources.errors import SourceNotFoundError, SourceUnreachableError
 from images.sources.location import Location
@@ -586,6 +587,30 @@ def test_a_copy_of_a_version_that_was_replaced_meanwhile_is_thrown_away(
     copy = ServiceCopy.objects.get(image=image)
     assert (copy.name, copy.byte_size) == ("", None)
     assert not list(tmp_path.rglob("*-v1-*"))
+
+
+def test_a_copy_that_is_being_made_when_the_caches_are_emptied_is_made_anew(
+    client: Client, ingest: Ingest, monkeypatch: Any
+) -> None:
+    image = ingest(*encoded(textured(), "png"))
+    copy_policy.copy_request(image.pk, queue=False)
+    made: list[Any] = []
+
+    def emptied(*arguments: Any) -> Any:
+        made.append(copy_write(*arguments))
+        if len(made) == 1:
+            image_invalidate(image)
+            assert ServiceCopy.objects.get(image=image).state != "making"
+        return made[-1]
+
+    monkeypatch.setattr(service_copies, "copy_write", emptied)
+    service_copy_make(image.pk)  # tasks run at once here
+    copy = ServiceCopy.objects.get(image=image)
+    assert (copy.state, copy.version, copy.attempts) == ("ready", 2, 1)
+    assert len(made) == 2
+    assert stored_path(copy).exists()
+    forget_served_image("picture")
+    assert client.get("/iiif/3/picture/0,0,256,256/256,256/0/default.jpg").status_code == 200
 
 
 # --- Any storage ------------------------------------------------------------------------------------------------------
