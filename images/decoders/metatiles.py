@@ -171,9 +171,9 @@ class ScreenGrid(Grid):
         return True
 
     def company(self, asked: GridTile, screen: Screen) -> tuple[GridTile, ...]:
-        """Up to twice the metatile and a tile across, and the metatile down; a screen of a megapixel is not halved.
+        """Up to twice the metatile and a tile across, and the metatile and a quarter of it and a tile down.
 
-        Beyond that, where metatiles are small, its metatile.
+        A screen of a megapixel is not halved. Beyond that, where metatiles are small, its metatile.
         """
         columns, rows = (_inner(each, 2 * self.across + 1) for each in (screen.columns, screen.rows))
         if asked.column not in columns or asked.row not in rows:
