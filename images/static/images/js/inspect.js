@@ -1,7 +1,7 @@
 /** The image's page in the admin: deep zoom with the tiles drawn in, and a builder of addresses. */
 
 import { wireCopyButtons } from "./clipboard.js";
-import { showVersion, versioned } from "./versioned.js";
+import { fetchInformation, showVersion, versioned } from "./versioned.js";
 
 const QUIET_MILLISECONDS = 300;
 
@@ -11,10 +11,7 @@ async function showZoom(element) {
     return;
   }
   const { service, prefix, version } = element.dataset;
-  const response = await fetch(`${service}/info.json`, {
-    headers: { Accept: "application/json" },
-    cache: "no-cache",
-  });
+  const response = await fetchInformation(service);
   if (!response.ok) return;
   const viewer = window.OpenSeadragon({
     element,

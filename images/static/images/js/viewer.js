@@ -4,7 +4,7 @@ import { followView } from "./address.js";
 import { wireCopyButtons } from "./clipboard.js";
 import { byId, CALM, data, image, localService, messages, say, WIDE } from "./page.js";
 import { showToolbar } from "./toolbar.js";
-import { showVersion } from "./versioned.js";
+import { fetchInformation, showVersion } from "./versioned.js";
 import { PictureView } from "./view.js";
 
 const MAX_EDGE = 2000; // pixels of the longer side of a shared or saved picture
@@ -21,11 +21,8 @@ function showPlainPicture(reason) {
 }
 
 /** The image information, named by the address under which this page reaches it. */
-async function fetchInformation() {
-  const response = await fetch(`${localService}/info.json`, {
-    headers: { Accept: "application/json" },
-    cache: "no-cache", // another source may have another size
-  });
+async function readInformation() {
+  const response = await fetchInformation(localService);
   if (response.ok) return { ...(await response.json()), [data.api === 2 ? "@id" : "id"]: localService };
   const problem = await response.json().catch(() => ({}));
   throw new Error(problem.detail ?? `HTTP ${response.status}`);
@@ -98,7 +95,7 @@ async function main() {
     return;
   }
   try {
-    const information = await fetchInformation();
+    const information = await readInformation();
     const viewer = createViewer(information);
     showVersion(viewer, data.version);
     viewer.addOnceHandler("open", () => start(viewer, information));
