@@ -19,7 +19,7 @@ from images.services.offload import Offload, find_tree
 from images.views.answers import ImageAnswer
 from images.views.shortcut import Application, Environ, Response, Shortcut, Turn, split_path
 
-_VERSION_ONLY = re.compile(r"(?:v=\d+)?")
+_VERSION_ONLY = re.compile(r"(?:v=[0-9]+)?")
 """A query that this server's own pages add, so that browsers do not keep what was replaced."""
 
 _NOT_FOUND = "HTTP_X_OFFLOAD_MISSED"
@@ -41,8 +41,7 @@ class OffloadingShortcut(Shortcut):
         request = self._understand(environ)
         if request is None or ("ETag", request.answer.etag) not in response.headers:
             return response
-        asks_no_more = _VERSION_ONLY.fullmatch(environ.get("QUERY_STRING", ""))
-        if self._publishes and isinstance(response.body, list) and asks_no_more:
+        if self._publishes and isinstance(response.body, list) and _asks_no_more(environ):
             self._offer(environ, request.answer, response.body)
         if self._accelerates and response.byte_size >= offload_conf.accel_bytes and _NOT_FOUND not in environ:
             return self._accelerated(request.answer, response)
@@ -72,3 +71,7 @@ class OffloadingShortcut(Shortcut):
         tree = find_tree(answer.served, headers["Link"], uri, spelling, version)
         if tree is not None:
             self._offload.publish(answer.served, tree, spelling, answer.key, b"".join(body))
+
+
+def _asks_no_more(environ: Environ) -> bool:
+    return _VERSION_ONLY.fullmatch(environ.get("QUERY_STRING", "")) is not None
