@@ -234,7 +234,7 @@ DECODE_QUEUE_LENGTH = max(2, env.WEB_THREADS * 3 // 4)
 DECODE_QUEUE_SECONDS = 10.0
 DECODE_WALL_SECONDS = 30.0
 DECODE_CPU_SECONDS = 60
-DECODE_MEMORY_BYTES = 5 * 2**29  # 2.5 GiB: a window of HTJ2K of 16384 × 8192 pixels in three colours takes 1.9
+DECODE_MEMORY_BYTES = 5 * 2**29  # 2.5 GiB: a window of HTJ2K of 16384 × 8192 pixels in three colours takes 1.8
 
 # --- Logging ----------------------------------------------------------------------------------------------------------
 LOGGING: dict[str, Any] = {

@@ -173,7 +173,6 @@ def test_a_web_address_is_limited_replaced_and_purged(
     assert information["maxWidth"] == 300
     assert information["rights"].endswith("creativecommons.org/publicdomain/zero/1.0/")
 
-    page = open_image(visit, "web/red.png")
     view = visit.open("/view/web%2Fred.png")
     wait_for_picture(view)
     assert canvas_pixels(view).mean(axis=(0, 1)).argmax() == 0
