@@ -69,6 +69,7 @@ def _begin(
 
 IMAGE_ACTIONS = (
     _simple("reingest", _("Read the source again")),
+    _simple("restore", _("Back to the earlier source")),
     _simple("refresh", _("Look whether the source has changed")),
     _simple("purge", _("Remove from the cache")),
     _simple("warm", _("Make all tiles now")),

@@ -39,7 +39,7 @@ class ImageColumns:
 
     @staticmethod
     def _picture(image: Image, pixels: int, css_class: str) -> str:
-        if not image.version or image.state == ImageState.FAILED:
+        if not image.has_picture:
             return "—"
         return format_html(
             '<img src="/iiif/3/{}/full/!{},{}/0/default.jpg?v={}" alt="" loading="lazy" class="{}">',
@@ -56,17 +56,24 @@ class ImageColumns:
 
     @admin.display(description=_("state"), ordering="state")
     def badge(self, image: Image) -> str:
-        """With the reason of what failed."""
+        """With the reason of what failed, and what is shown then."""
         shown = format_html(
             '<span class="image-state image-state-{}">{} {}</span>',
             image.state,
             _SIGNS[ImageState(image.state)],
             image.get_state_display(),
         )
-        if not image.error_detail:
-            return shown
         reason = Truncator(image.error_detail).chars(_REASON)
-        return format_html('{}<span class="image-error">{}</span>', shown, reason)
+        earlier = _("The earlier source is still shown.") if image.shows_earlier_source else ""
+        lines = ((line,) for line in (reason, earlier) if line)
+        return shown + format_html_join("", '<span class="image-error">{}</span>', lines)
+
+    @admin.display(description=_("what is shown"))
+    def earlier_source(self, image: Image) -> str:
+        """Of a record whose new source has not been read: which one its picture is of."""
+        tiling = image.tiling
+        place = tiling.url if tiling.store is None else f"{tiling.store.name}: {tiling.key}"
+        return str(_("the earlier source, %s") % place)
 
     @admin.display(description=_("source"), ordering="width")
     def facts(self, image: Image) -> str:

@@ -28,7 +28,13 @@ from images.selectors.images import forget_served_image
 from images.selectors.paging import KeysFirstPaginator
 from images.selectors.searching import narrow_images
 from images.services.audit import image_note_action
-from images.services.registration import image_reingest, image_save, upload_discard
+from images.services.registration import (
+    NothingToRestoreError,
+    image_reingest,
+    image_restore_source,
+    image_save,
+    upload_discard,
+)
 
 _NARROWING_WORDS = 2
 """Of a search: each is asked for beside; further ones are looked for in what these leave."""
@@ -89,6 +95,7 @@ class ImageAdmin(ImageColumns, admin.ModelAdmin[Image]):
         "preview",
         "badge",
         "error_detail",
+        "earlier_source",
         "error_technical",
         "uuid",
         "version",
@@ -130,7 +137,13 @@ class ImageAdmin(ImageColumns, admin.ModelAdmin[Image]):
                 _LIMITS,
             )
         failed = obj.state == ImageState.FAILED
-        state = ("badge", "error_detail") if failed else ("preview", "badge", "links")
+        state = [
+            *(["preview"] if obj.has_picture or not failed else []),
+            "badge",
+            *(["error_detail"] if failed else []),
+            *(["earlier_source"] if obj.shows_earlier_source else []),
+            *(["links"] if obj.has_picture or not failed else []),
+        ]
         first = (
             None,
             {"fields": (*state, "identifier", "label", "collection", "profile", "service_copy_policy", "copy_facts")},
@@ -155,6 +168,7 @@ class ImageAdmin(ImageColumns, admin.ModelAdmin[Image]):
             path("cached.json", wrap(self.cached_view), name="images_image_cached"),
             path("<path:object_id>/check/", wrap(self.check_view), name="images_image_check"),
             path("<path:object_id>/reingest/", wrap(self.reingest_view), name="images_image_reingest"),
+            path("<path:object_id>/restore/", wrap(self.restore_view), name="images_image_restore"),
             path("<path:object_id>/explain.json", wrap(self.explain_view), name="images_image_explain"),
             *super().get_urls(),
         ]
@@ -190,6 +204,21 @@ class ImageAdmin(ImageColumns, admin.ModelAdmin[Image]):
     def _require_add(self, request: HttpRequest) -> None:
         if not self.has_add_permission(request):
             raise PermissionDenied
+
+    def restore_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Take back a replacement."""
+        image = self._visible(request, object_id)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self.has_change_permission(request, image):
+            raise PermissionDenied
+        try:
+            image_note_action(request.user, image_restore_source(image.pk), "restore")
+        except NothingToRestoreError:
+            self.message_user(request, _("There is no earlier source to go back to."), messages.WARNING)
+        else:
+            self.message_user(request, _("The image has its earlier source again."), messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:images_image_change", args=[image.pk]))
 
     def explain_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return explain_response(request, self._visible(request, object_id))

@@ -20,6 +20,7 @@ from images.templatetags.iiif_urls import grouped
 
 ACTION_LABELS = {
     "reingest": _("Read the source again"),
+    "restore": _("Back to the earlier source"),
     "refresh": _("Look whether the source has changed"),
     "purge": _("Remove from the cache"),
     "warm": _("Make all tiles"),

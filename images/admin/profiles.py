@@ -1,5 +1,6 @@
 """Compliance profiles as curators set them: boxes instead of JSON."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -44,26 +45,20 @@ class SidesField(forms.CharField):
 
 
 class ProfileForm(forms.ModelForm[Profile]):
-    """Lists of names as boxes to tick; only what the server is configured for can be chosen."""
+    """Lists of names as boxes: ticked is what is answered, of all that the server is configured for.
 
-    disabled_features = forms.MultipleChoiceField(
-        label=_("Features that are switched off"),
+    A record names the features that are *not* answered, and no quality or format where all of them are, so that those
+    that a later version brings are answered too.
+    """
+
+    features = forms.MultipleChoiceField(
+        label=_("Features"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text=_("Answered with 501, and not in info.json."),
+        help_text=_("What is not ticked is answered with 501, and not in info.json."),
     )
-    qualities = forms.MultipleChoiceField(
-        label=_("Qualities"),
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-        help_text=_("None ticked: all of them."),
-    )
-    formats = forms.MultipleChoiceField(
-        label=_("Formats"),
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-        help_text=_("None ticked: all of them."),
-    )
+    qualities = forms.MultipleChoiceField(label=_("Qualities"), widget=forms.CheckboxSelectMultiple)
+    formats = forms.MultipleChoiceField(label=_("Formats"), widget=forms.CheckboxSelectMultiple)
 
     thumbnail_sizes = SidesField(
         label=_("Thumbnail sizes"),
@@ -82,23 +77,40 @@ class ProfileForm(forms.ModelForm[Profile]):
 
     class Meta:
         model = Profile
-        exclude: tuple[str, ...] = ()
+        exclude = ("disabled_features",)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name, known in (
-            ("disabled_features", SWITCHABLE_FEATURES),
-            ("qualities", conf.capabilities.qualities),
-            ("formats", conf.capabilities.formats),
-        ):
-            field = self.fields[name]
-            if isinstance(field, forms.MultipleChoiceField):
-                kept = getattr(self.instance, name) or []
-                field.choices = [(str(each), str(each)) for each in sorted({*map(str, known), *kept})]
+        kept = {name: list(getattr(self.instance, name)) for name in ("disabled_features", "qualities", "formats")}
+        self._features = {*map(str, SWITCHABLE_FEATURES), *kept["disabled_features"]}
+        self._offer("features", self._features, without=kept["disabled_features"])
+        for name, known in (("qualities", conf.capabilities.qualities), ("formats", conf.capabilities.formats)):
+            self._offer(name, {*known, *kept[name]}, only=kept[name])
+
+    def _offer(self, name: str, known: Iterable[str], *, without: Iterable[str] = (), only: Iterable[str] = ()) -> None:
+        """Boxes for all of `known`, ticked but for those that are `without`; or `only` these, if there are any."""
+        field = self.fields[name]
+        names = sorted(map(str, known))
+        if isinstance(field, forms.MultipleChoiceField):
+            field.choices = [(each, each) for each in names]
+        self.initial[name] = sorted(map(str, only)) or [each for each in names if each not in set(map(str, without))]
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        cleaned = self.cleaned_data
+        for name, known in (("qualities", conf.capabilities.qualities), ("formats", conf.capabilities.formats)):
+            if set(map(str, known)) <= set(cleaned.get(name, ())):
+                cleaned[name] = []
+        if "features" in cleaned:
+            self.instance.disabled_features = sorted(self._features - set(cleaned["features"]))
+        return cleaned
 
     def clean_information(self) -> Any:
         """An empty field adds nothing."""
         return self.cleaned_data["information"] or {}
+
+
+_BOXES = ("features", "qualities", "formats")
 
 
 @admin.register(Profile)
@@ -106,10 +118,10 @@ class ProfileAdmin(admin.ModelAdmin[Profile]):
     form = ProfileForm
     list_display = ("name", "label", "is_default", "levels", "limits", "image_count", "collection_count")
     search_fields = ("name", "label")
-    readonly_fields = ("levels",)
+    readonly_fields = ("levels", "answered_features", "answered_qualities", "answered_formats")
     fieldsets = (
         (None, {"fields": ("name", "label", "is_default", "levels")}),
-        (_("What is answered"), {"fields": ("disabled_features", "qualities", "formats")}),
+        (_("What is answered"), {"fields": _BOXES}),
         (_("How large"), {"fields": (("max_width", "max_height", "max_area"), "tile_size", "thumbnail_sizes")}),
         (_("How it is encoded"), {"fields": (("jpeg_quality", "webp_quality"), "layer_policy")}),
         (_("What info.json and manifests say"), {"fields": ("rights", "attribution", "information")}),
@@ -141,6 +153,26 @@ class ProfileAdmin(admin.ModelAdmin[Profile]):
             return JsonResponse({"errors": errors, "warnings": [], "documents": {}, "levels": {}})
         shown = profile_preview(form.instance, public_root(request))
         return JsonResponse({"errors": [], **asdict(shown)})
+
+    def get_fieldsets(self, request: HttpRequest, obj: Profile | None = None) -> Any:
+        """Those who may only look are told what the boxes come to."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return fieldsets
+        told = tuple(f"answered_{name}" for name in _BOXES)
+        return [(title, {**of, "fields": told} if of["fields"] == _BOXES else of) for title, of in fieldsets]
+
+    @admin.display(description=_("features"))
+    def answered_features(self, profile: Profile) -> str:
+        return ", ".join(sorted({*map(str, SWITCHABLE_FEATURES)} - {*profile.disabled_features})) or "—"
+
+    @admin.display(description=_("qualities"))
+    def answered_qualities(self, profile: Profile) -> str:
+        return ", ".join(sorted(map(str, profile.qualities or conf.capabilities.qualities)))
+
+    @admin.display(description=_("formats"))
+    def answered_formats(self, profile: Profile) -> str:
+        return ", ".join(sorted(map(str, profile.formats or conf.capabilities.formats)))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Profile]:
         return (

@@ -8,10 +8,12 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from images.models import Store, StoreTestState
 from images.selectors.paging import count_images
 from images.services.store_test import store_test
+from images.services.stores import store_image_count
 
 _SIGNS = {StoreTestState.PASSED: ("ready", "✓"), StoreTestState.FAILED: ("failed", "✗")}
 
@@ -59,6 +61,14 @@ class StoreAdmin(admin.ModelAdmin[Store]):
 
     def has_delete_permission(self, request: HttpRequest, _obj: Store | None = None) -> bool:
         return bool(getattr(request.user, "is_superuser", False))
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Of images that hinder it their number: there may be a million."""
+        count = store_image_count(objs)
+        if not count:
+            return super().get_deleted_objects(objs, request)
+        text = ngettext("%d image, whose source lies there", "%d images, whose sources lie there", count) % count
+        return [], {}, set(), [text]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Store]:
         return super().get_queryset(request).annotate(counted_images=count_images("store"))

@@ -19,7 +19,7 @@ from images.queue import enqueue
 from images.selectors.images import ImageNotFoundError
 from images.services.audit import image_note_action
 from images.services.invalidation import image_invalidate
-from images.services.registration import image_reingest
+from images.services.registration import image_reingest, image_restore_source
 from images.services.seed_options import parse_options
 from images.services.seed_sinks import SeedError
 
@@ -68,6 +68,21 @@ class ReingestView(ActionView):
         image_reingest(image.pk)
         image_note_action(request.user, image, self.name)
         return self.answer(request, image, 202)
+
+
+class RestoreView(ActionView):
+    """Back to the source that is still shown."""
+
+    name = "restore"
+    needs: ClassVar[Mapping[str, Need]] = {"POST": CHANGE}
+
+    @extend_schema(operation_id="images_restore", parameters=[IDENTIFIER], request=None, responses=ImageSerializer)
+    def post(self, request: Request, identifier: str) -> Response:
+        """Take back a replacement: the record names again the source that is still shown. 409 where none is."""
+        image = self.image(request, identifier)
+        image = image_restore_source(image.pk)
+        image_note_action(request.user, image, self.name)
+        return self.answer(request, image, 200)
 
 
 class SeedSerializer(StrictSerializer):

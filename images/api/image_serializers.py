@@ -176,6 +176,9 @@ class ImageSerializer(serializers.Serializer[Image]):
     source = serializers.SerializerMethodField()  # type: ignore[assignment]
     state = serializers.ChoiceField(choices=ImageState.choices)
     error = serializers.SerializerMethodField()
+    shows_earlier_source = serializers.BooleanField(
+        help_text="What is served is of the source before, since the new one is not read yet or cannot be."
+    )
     width = serializers.IntegerField(allow_null=True)
     height = serializers.IntegerField(allow_null=True)
     source_format = serializers.CharField()

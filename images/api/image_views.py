@@ -53,7 +53,7 @@ ADD = Need(TokenScope.WRITE, "images.add_image")
 CHANGE = Need(TokenScope.WRITE, "images.change_image")
 DELETE = Need(TokenScope.WRITE, "images.delete_image")
 
-ACTIONS = ("refresh", "reingest", "invalidate", "seed")
+ACTIONS = ("refresh", "reingest", "restore", "invalidate", "seed")
 
 _UNSET: Mapping[str, Any] = {
     "label": "",

@@ -23,7 +23,7 @@ from rest_framework.views import set_rollback
 
 from caching.errors import CacheError
 from images.selectors.images import ImageNotFoundError
-from images.services.registration import IdentifierTakenError
+from images.services.registration import IdentifierTakenError, NothingToRestoreError
 from images.services.uploads import UploadError, UploadTooLargeError
 from images.sources.errors import SourceDisabledError, SourceError, SourceNotAllowedError, SourceNotFoundError
 from images.sources.listing import ListingUnsupportedError
@@ -85,6 +85,7 @@ _PLAIN: tuple[tuple[type[Exception], int, str, str], ...] = (
     (RequestDataTooBig, 413, "too_large", "The request is larger than is accepted here."),
     (BadRequest, 400, "bad_request", "The request is malformed."),
     (SuspiciousOperation, 400, "bad_request", "The request is malformed."),
+    (NothingToRestoreError, 409, "nothing_to_restore", "There is no earlier source to go back to."),
     (ProtectedError, 409, "in_use", "It is in use: other records still refer to it."),
     (CacheError, 503, "cache", "The cache cannot be reached just now."),
     (IntegrityError, 409, "conflict", "Somebody else has just changed the same. Try again."),

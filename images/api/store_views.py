@@ -15,7 +15,7 @@ from images.api.image_views import IF_MATCH
 from images.api.named_views import NamedListView, NamedRecords, NamedView, StrictModelSerializer
 from images.api.problems import ApiError
 from images.models import Store, StoreKind, StoreTestState, TokenScope
-from images.services.stores import UPLOADS
+from images.services.stores import UPLOADS, StoreInUseError, store_delete
 
 READ = Need(TokenScope.READ, "images.view_store")
 ADD = Need(TokenScope.ADMIN, "images.add_store", whole=True)
@@ -105,7 +105,10 @@ class _Stores(NamedRecords[Store]):
 
     def remove(self, record: Store) -> None:
         self._refuse_uploads(record, "")
-        record.delete()
+        try:
+            store_delete(record)
+        except StoreInUseError as error:
+            raise ApiError(409, "in_use", str(error)) from error
 
     @staticmethod
     def _refuse_uploads(record: Store | None, name: str) -> None:

@@ -29,6 +29,7 @@ register_converter(IdentifierConverter, "identifier")
 _ACTIONS = (
     image_actions.RefreshView,
     image_actions.ReingestView,
+    image_actions.RestoreView,
     image_actions.InvalidateView,
     image_actions.SeedView,
 )

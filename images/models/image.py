@@ -57,6 +57,8 @@ def validate_metadata(value: object) -> None:
             _no_null(text)
 
 
+HAS_ONE_SOURCE = (Q(store__isnull=False) & ~Q(key="") & Q(url="")) | (Q(store__isnull=True) & Q(key="") & ~Q(url=""))
+
 HAS_PICTURE = Q(version__gt=0, width__isnull=False) & ~Q(error_code="quarantined")
 """Of an image that is shown: without a tiling it has no width."""
 
@@ -170,8 +172,7 @@ class Image(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="image_has_one_source",
-                condition=(Q(store__isnull=False) & ~Q(key="") & Q(url=""))
-                | (Q(store__isnull=True) & Q(key="") & ~Q(url="")),
+                condition=HAS_ONE_SOURCE,
                 violation_error_message=_("Upload a file, or name either a store and a key, or a URL."),
             ),
             models.CheckConstraint(
@@ -183,6 +184,19 @@ class Image(models.Model):
 
     def __str__(self) -> str:
         return self.label or self.identifier
+
+    @property
+    def has_picture(self) -> bool:
+        """HAS_PICTURE, of this one."""
+        return self.version > 0 and self.width is not None and self.error_code != "quarantined"
+
+    @property
+    def shows_earlier_source(self) -> bool:
+        """Whether what is served was read of another source than the record names by now."""
+        tiling = getattr(self, "tiling", None)
+        if tiling is None or tiling.version != self.version or not self.has_picture:
+            return False
+        return (tiling.store_id, tiling.key, tiling.url) != (self.store_id, self.key, self.url)
 
     @property
     def effective_copy_policy(self) -> CopyPolicy:

@@ -1,12 +1,15 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from images.models.image import Image
+from images.models.image import HAS_ONE_SOURCE, Image
+from images.models.store import Store
 
 
 class Tiling(models.Model):
     """The inside of the current version of an image's source, as read at ingest.
 
+    `store`, `key` and `url` say which source that is, as in `Image`: it is served until another one that the record
+    names by now has been read.
     `description` is `images.indexes.description.SourceDescription` as JSON; `schema` is the number of its form, so that
     an older row is rebuilt instead of misread. `etag` pins the bytes that were described. `index` says where the pieces
     of a TIFF lie (`images.indexes.tiff.index.TiffIndex`) or the packets of a JPEG 2000 source
@@ -19,6 +22,9 @@ class Tiling(models.Model):
     SCHEMA = 1
 
     image = models.OneToOneField(Image, models.CASCADE, related_name="tiling", verbose_name=_("image"))
+    store = models.ForeignKey(Store, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("store"))
+    key = models.CharField(_("key"), max_length=1000, blank=True)
+    url = models.URLField(_("URL"), max_length=2000, blank=True)
     version = models.PositiveIntegerField(_("version"))
     schema = models.PositiveSmallIntegerField(_("schema"), default=SCHEMA)
     etag = models.CharField(_("source ETag"), max_length=200)
@@ -31,6 +37,7 @@ class Tiling(models.Model):
     class Meta:
         verbose_name = _("tiling")
         verbose_name_plural = _("tilings")
+        constraints = [models.CheckConstraint(name="tiling_has_one_source", condition=HAS_ONE_SOURCE)]
 
     def __str__(self) -> str:
         return f"{self.image} v{self.version}"

@@ -230,7 +230,7 @@ def _served(image: Image) -> ServedImage:
         full=Size(description.width, description.height),
         tile=Size(tile_size, tile_size) if tile_size else Size(tiling.tile_width, tiling.tile_height),
         description=description,
-        location=image_location(image),
+        location=tiling_location(tiling),
         etag=tiling.etag,
         modified=tiling.created,
         record_modified=image.modified,
@@ -274,6 +274,11 @@ def _served_copy(served: ServedImage, copy: ServiceCopy) -> ServedImage | None:
 def image_location(image: Image) -> Location:
     """Where the source of a record lies. Raises SourceError where its store names a storage that there is not."""
     return url_location(image.url) if image.store is None else store_location(image.store, image.key)
+
+
+def tiling_location(tiling: Tiling) -> Location:
+    """Where that lies which the tiling was read of. Raises as `image_location`."""
+    return url_location(tiling.url) if tiling.store is None else store_location(tiling.store, tiling.key)
 
 
 def metadata_pairs(metadata: Any) -> tuple[tuple[str, str], ...]:

@@ -18,7 +18,6 @@ logger = logging.getLogger(__name__)
 
 _RECORD, _INDEX = "record", "index"
 _RELATIONS: dict[str, type[models.Model]] = {
-    "store": Store,
     "collection": Collection,
     "profile": Profile,
     "tiling": Tiling,
@@ -78,9 +77,18 @@ def _find(kind: str, name: str) -> bytes | None:
 
 
 def _to_bytes(image: Image) -> bytes:
-    records = [image, *filter(None, (getattr(image, name, None) for name in _RELATIONS))]
+    records = [image, *filter(None, (getattr(image, name, None) for name in _RELATIONS)), *_stores(image)]
     fields = {field.name for record in records for field in record._meta.concrete_fields}  # noqa: SLF001 - documented
     return str(serializers.serialize("json", records, fields=fields - {_INDEX_FIELD})).encode()
+
+
+def _stores(image: Image) -> set[Store]:
+    """Of the record and of what is served of it; mostly one."""
+    tiling = getattr(image, "tiling", None)
+    own = {image.store} if image.store is not None else set()
+    if tiling is None or tiling.store_id in {None, image.store_id}:
+        return own
+    return own | {tiling.store}
 
 
 def _from_bytes(data: bytes) -> Image:
@@ -92,4 +100,10 @@ def _from_bytes(data: bytes) -> Image:
     for name, kind in _RELATIONS.items():
         related = next((record for record in found if isinstance(record, kind)), None)
         image._state.fields_cache[name] = related  # noqa: SLF001 - else a query would look for it
+    stores = {record.pk: record for record in found if isinstance(record, Store)}
+    tiling = getattr(image, "tiling", None)
+    if tiling is not None and not tiling.key and not tiling.url:
+        raise LookupError("it does not say which source was read: an older version of this program wrote it")
+    for record in filter(None, (image, tiling)):
+        record._state.fields_cache["store"] = stores.get(record.store_id)  # noqa: SLF001
     return image

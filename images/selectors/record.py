@@ -14,6 +14,7 @@ from images.selectors.profiles import default_profile_as_json, find_effective_pr
 _RELATED: dict[str, type[Image | Tiling | Store | Collection | Profile | ServiceCopy]] = {
     "": Image,
     "tiling": Tiling,
+    "tiling__store": Store,
     "store": Store,
     "collection": Collection,
     "collection__profile": Profile,
@@ -35,6 +36,8 @@ def read_record(identifier: str) -> Image | None:
     image: Any = records[""]
     if records["collection"] is not None:
         _relate(records["collection"], profile=records["collection__profile"])
+    if records["tiling"] is not None:
+        _relate(records["tiling"], store=records["tiling__store"])
     _relate(image, **{name: records[name] for name in _OWN})
     _relate(image, profile=find_effective_profile(image, next(values)))
     return image  # type: ignore[no-any-return]

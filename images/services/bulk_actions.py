@@ -16,7 +16,7 @@ from images.services.audit import image_note_action, image_note_changed
 from images.services.copy_policy import copy_remove, copy_request
 from images.services.invalidation import image_invalidate
 from images.services.jobs import JobProgress, job_create
-from images.services.registration import image_reingest
+from images.services.registration import image_reingest, image_restore_source
 from images.services.seeding import image_seed_by_id
 from images.sources.errors import SourceError
 
@@ -85,6 +85,10 @@ def _reingest(image: Image, _arguments: Mapping[str, Any], _progress: JobProgres
     image_reingest(image.pk)
 
 
+def _restore(image: Image, _arguments: Mapping[str, Any], _progress: JobProgress) -> None:
+    image_restore_source(image.pk)
+
+
 def _refresh(image: Image, _arguments: Mapping[str, Any], _progress: JobProgress) -> None:
     enqueue("images.refresh", image.pk)
 
@@ -121,6 +125,7 @@ def _move(image: Image, arguments: Mapping[str, Any], _progress: JobProgress) ->
 
 ACTIONS: Mapping[str, _Action] = {
     "reingest": _reingest,
+    "restore": _restore,
     "refresh": _refresh,
     "purge": _purge,
     "warm": _warm,

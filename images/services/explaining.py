@@ -61,16 +61,16 @@ def _decoding(served: ServedImage, plan: DecodePlan) -> Lines:
     if pieces is not None:
         is_tiled = pieces.level.is_tiled
         text = (
-            _("%(bytes)s bytes in %(ranges)s ranges: %(pieces)s stored tiles")
+            _("%(bytes)s bytes, ranges: %(ranges)s, stored tiles: %(pieces)s")
             if is_tiled
-            else _("%(bytes)s bytes in %(ranges)s ranges: %(pieces)s stored strips")
+            else _("%(bytes)s bytes, ranges: %(ranges)s, stored strips: %(pieces)s")
         )
         facts = {"bytes": grouped(pieces.read_bytes), "ranges": len(pieces.ranges), "pieces": len(pieces.places)}
         lines.append(("reads", text % facts))
     elif shortcut is None:
         lines.append(("reads", _("what the decoder asks for, from the file itself")))
     else:
-        text = _("%(bytes)s bytes in %(ranges)s ranges; %(needed)s of them are %(method)s that the region needs")
+        text = _("%(bytes)s bytes, ranges: %(ranges)s; %(needed)s of them are %(method)s that the region needs")
         read = {"bytes": grouped(shortcut.read_bytes), "ranges": len(shortcut.sparse.ranges)}
         lines.append(("reads", text % {**read, "needed": grouped(shortcut.needed_bytes), "method": shortcut.method}))
     memory = number_format(round(plan.memory_bytes / 2**20, 1), decimal_pos=1, force_grouping=True)

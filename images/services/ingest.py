@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from images.conf import conf
@@ -27,6 +27,7 @@ from images.services.copy_policy import copy_concerns
 from images.services.decoding import get_runner
 from images.services.indexing import index_source
 from images.services.proof import prove, source_data
+from images.services.registration import NO_FACTS
 from images.sources.errors import SourceError
 from images.sources.reader import ByteReader, SourceStat
 from images.sources.registry import open_source
@@ -36,7 +37,6 @@ logger = logging.getLogger(__name__)
 _HEAD_BYTES = 64
 GIVEN_UP = ("poison", "quarantined")
 """Codes of images that ended what read them: the same bytes would do it again."""
-_NO_FACTS = {"width": None, "height": None, "source_format": "", "source_byte_size": None}
 
 _NATIVE_TILE_PIXELS = range(128, 1025)  # smaller means too many requests, larger too much for one
 
@@ -84,6 +84,12 @@ def _give_up_or_try_again(image: Image, error: IndexingError | SourceError | Dec
             raise IngestRetryError(str(error)) from error
         _fail(image, error)
         return
+    if image.shows_earlier_source:
+        logger.warning("The new source of image %s kept ending its decoder", image.identifier)
+        detail = "Reading this source kept ending its decoder; it is not read again by itself."
+        poison = {"error_code": "poison", "error_detail": detail, "error_technical": repr(error)}
+        image_finish(image, state=ImageState.FAILED, decoder_deaths=0, **poison)
+        return
     logger.error("Image %s is quarantined after %d decoder deaths", image.identifier, deaths)
     detail = "Reading this image kept ending its decoder; it is out of service until it is read again."
     quarantined = {"error_code": "quarantined", "error_detail": detail, "error_technical": repr(error)}
@@ -110,10 +116,11 @@ def image_refresh(pk: int) -> bool:
             return False
         etag = ""
     Image.objects.filter(pk=pk).update(checked=timezone.now())
-    known = "" if tiling is None else tiling.etag
+    known = "" if tiling is None or image.shows_earlier_source else tiling.etag
     if image.state == ImageState.READY and etag == known:
         return False
-    if image.error_code in GIVEN_UP and etag and etag == (image.quarantined_etag or known):
+    is_given_up = image.error_code in GIVEN_UP or (image.state == ImageState.FAILED and image.shows_earlier_source)
+    if is_given_up and etag and etag == (image.quarantined_etag or known):
         return False  # the same bytes would do the same; who thinks otherwise has them read again by hand
     changed = Image.objects.filter(pk=pk, state__in=(ImageState.READY, ImageState.FAILED)).update(
         state=ImageState.PENDING, state_changed=timezone.now(), attempts=0, decoder_deaths=0
@@ -132,14 +139,14 @@ def _claim(pk: int) -> Image | None:
     )
     if not claimed:
         return None
-    return Image.objects.select_related("store").filter(pk=pk).first()
+    return Image.objects.select_related("store", "tiling").defer("tiling__index").filter(pk=pk).first()
 
 
 def _read_source(image: Image) -> SourceFacts:
     with open_source(image_location(image)) as reader:
         stat = reader.stat()
-        if image.attempts > 1:  # should they be given up, it is these bytes
-            Image.objects.filter(pk=image.pk).update(quarantined_etag=stat.etag)
+        if image.attempts > 1 or image.shows_earlier_source:  # should they be given up, it is these bytes
+            _owned(image).update(quarantined_etag=stat.etag)
         if stat.byte_size == 0:
             raise IndexingError("The file is empty.", code="not_an_image")
         if stat.byte_size > conf.source_max_bytes:
@@ -216,6 +223,9 @@ def _commit(image: Image, facts: SourceFacts) -> None:
         Tiling.objects.update_or_create(
             image_id=image.pk,
             defaults={
+                "store_id": image.store_id,
+                "key": image.key,
+                "url": image.url,
                 "version": version,
                 "schema": Tiling.SCHEMA,
                 "etag": facts.stat.etag,
@@ -262,7 +272,8 @@ def _is_transient(error: Exception) -> bool:
 def _fail(image: Image, error: IndexingError | SourceError | DecodeError) -> None:
     logger.warning("Image %s could not be ingested: %s", image.identifier, error)
     # What was indexed before no longer describes the source, if that was read just now and is something else.
-    is_something_else = isinstance(error, IndexingError | DecodeError) and not _is_transient(error)
+    is_new = isinstance(error, IndexingError | DecodeError) and not _is_transient(error)
+    is_something_else = is_new and not image.shows_earlier_source
     with transaction.atomic():
         failed = image_finish(
             image,
@@ -270,7 +281,7 @@ def _fail(image: Image, error: IndexingError | SourceError | DecodeError) -> Non
             error_code=error.code,
             error_detail=error.detail,
             error_technical=getattr(error, "technical", "") or repr(error.__cause__ or error),
-            **(_NO_FACTS if is_something_else else {}),
+            **(NO_FACTS if is_something_else else {}),
         )
         if failed and is_something_else:
             Tiling.objects.filter(image_id=image.pk).delete()
@@ -278,6 +289,10 @@ def _fail(image: Image, error: IndexingError | SourceError | DecodeError) -> Non
 
 def image_finish(image: Image, **values: object) -> bool:
     """Write the outcome, unless the image was taken over since it was claimed. False where it was."""
-    owned = Image.objects.filter(pk=image.pk, state=image.state, state_changed=image.state_changed)
     now = timezone.now()
-    return bool(owned.update(state_changed=now, modified=now, **values))
+    return bool(_owned(image).update(state_changed=now, modified=now, **values))
+
+
+def _owned(image: Image) -> QuerySet[Image]:
+    """The image, unless it was taken over since it was claimed."""
+    return Image.objects.filter(pk=image.pk, state=image.state, state_changed=image.state_changed)

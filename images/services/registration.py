@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from images.conf import conf
-from images.models import Image, ImageState, Store
+from images.models import Image, ImageState, Store, Tiling
 from images.queue import Queue, enqueue
 from images.selectors.images import forget_served_image
 from images.services import upload_storage
@@ -23,6 +23,8 @@ from images.services.uploads import UploadSink
 _ORPHAN_SECONDS = 86_400  # longer than any upload and its registration take
 
 
+NO_FACTS = {"width": None, "height": None, "source_format": "", "source_byte_size": None}
+"""Of an image that nothing is shown of."""
 SOURCE_FIELDS = frozenset({"store", "key", "url"})
 _PENDING_FIELDS = (
     "state",
@@ -46,6 +48,10 @@ class SourceReference:
 
 class IdentifierTakenError(ValueError):
     """The identifier is registered with another source."""
+
+
+class NothingToRestoreError(ValueError):
+    """No earlier source is shown than the one that the record names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +115,15 @@ def image_save(image: Image, changed: Collection[str], *, queue: bool | Queue = 
     committed meanwhile.
     """
     is_new = image._state.adding  # noqa: SLF001 - Django documents it
+    is_withdrawn = not is_new and Image.objects.filter(pk=image.pk, error_code="quarantined").exists()
     moved = is_new or not SOURCE_FIELDS.isdisjoint(changed)
     written = {*changed, "modified"}
     if moved:
         image_mark_pending(image)
         written |= {*_PENDING_FIELDS}
     image.save(update_fields=None if is_new else written)
+    if moved and is_withdrawn:  # what is in quarantine does not come back because another source was named
+        tiling_withdraw(image.pk)
     if moved and queue:
         enqueue("images.ingest", image.pk, queue=queue if isinstance(queue, Queue) else None)
     if not is_new and not {"service_copy_policy", "collection"}.isdisjoint(changed):
@@ -131,6 +140,34 @@ def image_reingest(pk: int, *, queue: bool | Queue = True) -> None:
         if queue:
             enqueue("images.ingest", pk, queue=queue if isinstance(queue, Queue) else None)
     forget_served_image(image.identifier)
+
+
+def image_restore_source(pk: int) -> Image:
+    """Take back a replacement: the record names again the source that is still shown.
+
+    That was read already, so the image is ready at once, in the same version; whether it has changed meanwhile is
+    looked at later. Raises NothingToRestoreError.
+    """
+    with transaction.atomic():
+        images = Image.objects.select_related("tiling", "tiling__store").defer("tiling__index")
+        image = images.select_for_update(of=("self",)).get(pk=pk)
+        if not image.shows_earlier_source:
+            raise NothingToRestoreError("There is no earlier source to go back to.")
+        image_mark_pending(image)
+        image.state = ImageState.READY
+        image.quarantined_etag = ""
+        image.store, image.key, image.url = image.tiling.store, image.tiling.key, image.tiling.url
+        image.save(update_fields={*_PENDING_FIELDS, *SOURCE_FIELDS, "quarantined_etag", "modified"})
+        enqueue("images.refresh", pk)
+    forget_served_image(image.identifier)
+    return image
+
+
+def tiling_withdraw(pk: int) -> None:
+    """Nothing is shown of an image any more until a source of it has been read."""
+    with transaction.atomic():
+        Image.objects.filter(pk=pk).update(**NO_FACTS)
+        Tiling.objects.filter(image_id=pk).delete()
 
 
 def image_mark_pending(image: Image) -> None:
@@ -161,12 +198,16 @@ def upload_discard(source: SourceReference) -> None:
 
 
 def uploads_sweep() -> int:
-    """Remove uploads of more than a day ago that no record names: replaced, deleted, or left by a crash.
+    """Remove uploads of more than a day ago that no record names and none shows: replaced, deleted, left by a crash.
 
     Returns how many.
     """
     root = conf.upload_dir
-    known = set(Image.objects.filter(store__name=UPLOADS).values_list("key", flat=True))
+    known = {
+        key
+        for model in (Image, Tiling)
+        for key in model.objects.filter(store__name=UPLOADS).values_list("key", flat=True)
+    }
     before = time.time() - _ORPHAN_SECONDS
     removed = 0
     for path in root.iterdir() if root.is_dir() else ():

@@ -3,8 +3,9 @@
 from caching.sources.caches import get_source_caches
 from caching.sources.objects import FillProgress
 from images.models import Image
-from images.selectors.images import ServedImage, get_served_image, image_location
+from images.selectors.images import ServedImage, get_served_image, image_location, tiling_location
 from images.sources.errors import SourceError, SourceUnreachableError
+from images.sources.location import Location
 from images.sources.prefetch import get_prefetcher
 from images.sources.registry import open_source
 from images.sources.retrieval import is_retrieved, source_place
@@ -28,7 +29,7 @@ def source_pin(image: Image) -> None:
 
     Raises SourceError where that is not possible.
     """
-    location = image_location(image)
+    location = _shown_location(image)
     if not is_retrieved(location):
         return
     try:
@@ -43,21 +44,34 @@ def source_pin(image: Image) -> None:
 def source_unpin(image: Image) -> None:
     """Let it go when room is needed. Raises SourceError where that cannot be written down."""
     try:
-        get_source_caches().pins.remove(source_place(image_location(image)))
+        for location in _locations(image):
+            get_source_caches().pins.remove(source_place(location))
     except OSError as error:
         raise SourceUnreachableError("The pin of the source could not be removed.", str(error)) from error
 
 
 def source_is_pinned(image: Image) -> bool:
     try:
-        return get_source_caches().pins.has(source_place(image_location(image)))
+        return get_source_caches().pins.has(source_place(_shown_location(image)))
     except (OSError, SourceError):
         return False
 
 
 def source_forget(image: Image) -> None:
     """Remove all that this node has of the source; the source itself is not touched. Raises SourceError."""
-    get_source_caches().discard(source_place(image_location(image)))
+    for location in _locations(image):
+        get_source_caches().discard(source_place(location))
+
+
+def _shown_location(image: Image) -> Location:
+    """Of what is shown, else of what the record names."""
+    tiling = getattr(image, "tiling", None)
+    return image_location(image) if tiling is None else tiling_location(tiling)
+
+
+def _locations(image: Image) -> list[Location]:
+    """Of both, where they are not the same."""
+    return [image_location(image), *([_shown_location(image)] if image.shows_earlier_source else [])]
 
 
 def source_fills() -> list[FillProgress]:

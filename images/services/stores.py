@@ -1,18 +1,25 @@
 """Stores that the server makes by itself: one a folder that an operator names, and the one that keeps uploads."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from django.core.files.storage import FileSystemStorage, storages
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils.text import slugify
 
 from images.conf import conf
-from images.models import Store, StoreKind
+from images.models import Image, Store, StoreKind
 from images.selectors.stores import store_location
 from images.sources.listing import Listing, list_sources
 
 UPLOADS = "uploads"
+
+
+class StoreInUseError(ValueError):
+    """Images refer to the store."""
+
+
 _NAME_ATTEMPTS = 1000
 SUFFIXES = (
     *(".tif", ".tiff", ".svs", ".jp2", ".jpx", ".jpf", ".j2k", ".j2c", ".jpc", ".jhc", ".jph"),
@@ -73,3 +80,17 @@ def store_list_images(store: Store, prefix: str = "") -> Iterator[str]:
         cursor = listing.cursor
         if not cursor:
             return
+
+
+def store_image_count(stores: Iterable[Store]) -> int:
+    """How many images have their source in one of the stores, or show one that they had there before."""
+    given = [store.pk for store in stores]
+    return Image.objects.filter(Q(store__in=given) | Q(tiling__store__in=given)).count()
+
+
+def store_delete(store: Store) -> None:
+    """Raises StoreInUseError where images hinder it; none of them is read."""
+    count = store_image_count([store])
+    if count:
+        raise StoreInUseError(f"Images refer to this store, or show what they had there before: {count:,}.")
+    store.delete()

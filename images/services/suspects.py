@@ -10,6 +10,7 @@ from django.db.models import F
 from images.conf import conf
 from images.models import Image, ImageState
 from images.selectors.images import ServedImage, forget_served_image
+from images.services.registration import tiling_withdraw
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,13 @@ def count_deaths(served: ServedImage) -> None:
 
 def _note_deaths(served: ServedImage, deaths: int) -> None:
     images = Image.objects.filter(pk=served.pk, version=served.version)
+    image = images.select_related("tiling").defer("tiling__index").first()
+    if image is not None and image.shows_earlier_source:
+        # The new source is not to blame: it is read as if nothing had been, and has a count of its own.
+        logger.error("Image %s kept ending its decoder; its earlier source is shown no more", served.identifier)
+        tiling_withdraw(image.pk)
+        forget_served_image(served.identifier)
+        return
     images.update(decoder_deaths=F("decoder_deaths") + deaths)
     quarantined = images.filter(decoder_deaths__gte=conf.quarantine_deaths).update(
         state=ImageState.FAILED,

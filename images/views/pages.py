@@ -134,7 +134,7 @@ def gallery_state_view(request: HttpRequest) -> JsonResponse:
     """What the pages ask for while they wait: of the whole gallery, or with ?id= of one image."""
     identifier = request.GET.get("id")
     if identifier is not None:
-        return JsonResponse({"image": _image_state(identifier)})
+        return JsonResponse({"image": _image_state(identifier, with_failed=_sees_failed(request))})
     state = _gallery_state(with_failed=_sees_failed(request))
     return JsonResponse(
         {
@@ -205,12 +205,14 @@ def _gallery_state(*, with_failed: bool) -> GalleryState:
     return GalleryState(list_unfinished(), samples, list_gallery(1, 1, with_failed=with_failed).total)
 
 
-def _image_state(identifier: str) -> dict[str, str] | None:
+def _image_state(identifier: str, *, with_failed: bool) -> dict[str, str] | None:
+    """Why it could not be read is told of an image that is shown all the same only to those who see what failed."""
     try:
         card = get_card(identifier)
     except ImageNotFoundError:
         return None
-    return {"identifier": card.identifier, "label": card.label, "state": card.state, "reason": card.error_detail}
+    reason = card.error_detail if with_failed or not card.width else ""
+    return {"identifier": card.identifier, "label": card.label, "state": card.state, "reason": reason}
 
 
 def _page_number(text: str) -> int:

@@ -92,7 +92,7 @@ def test_a_cancelled_job_does_nothing_more(three: list[Image]) -> None:
 
 
 def test_an_unknown_action_is_refused() -> None:
-    with pytest.raises(ValueError, match="reingest, refresh"):
+    with pytest.raises(ValueError, match="reingest, restore, refresh"):
         bulk_action_create("explode", [1])
 
 

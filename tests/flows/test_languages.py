@@ -12,6 +12,8 @@ from tests.flows.conftest import Ingest, gradient, png_bytes
 
 pytestmark = pytest.mark.django_db
 
+BOXES = {"features": ["mirroring", "sizeByW", "sizeByWh"], "qualities": ["default"], "formats": ["jpg"]}
+"""Of a profile without regionByPx."""
 GERMAN = {"accept-language": "de-DE,de;q=0.9,en;q=0.5"}
 ADMIN = [
     "/admin/",
@@ -125,7 +127,7 @@ def test_what_a_form_refuses(admin_client: Client) -> None:
         "name": "x",
         "max_height": "5",
         "information": "{}",
-        "disabled_features": "regionByPx",
+        **BOXES,
         "jpeg_quality": "",
     }
     answer = admin_client.post("/admin/images/profile/preview/", profile, headers=GERMAN).json()
@@ -133,7 +135,7 @@ def test_what_a_form_refuses(admin_client: Client) -> None:
 
 
 def test_warnings_of_a_profile(admin_client: Client) -> None:
-    fields = {"name": "x", "disabled_features": ["regionByPx"], "information": "{}"}
+    fields = {"name": "x", **BOXES, "information": "{}"}
     warnings = admin_client.post("/admin/images/profile/preview/", fields, headers=GERMAN).json()["warnings"]
     assert warnings[0].startswith("Ohne regionByPx nennt info.json")
     english = admin_client.post("/admin/images/profile/preview/", fields).json()["warnings"]

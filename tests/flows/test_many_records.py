@@ -129,7 +129,9 @@ def _fill(first: int, last: int, places: dict[str, Any]) -> None:
         for number in range(first, last)
     )
     facts = {"version": 1, "etag": '"1"', "tile_width": 512, "tile_height": 512, "description": description}
-    Tiling.objects.bulk_create(Tiling(image=image, created=timezone.now(), **facts) for image in images)
+    Tiling.objects.bulk_create(
+        Tiling(image=image, store=places["store"], key=image.key, created=timezone.now(), **facts) for image in images
+    )
     Activity.objects.bulk_create(
         Activity(kind=ActivityKind.CREATE, identifier=image.identifier, uuid=image.uuid) for image in images
     )

@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+from collections.abc import Sequence
 from io import StringIO
 from typing import Any
 
@@ -16,7 +17,9 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.live_server_helper import LiveServer
 
+from images.conf import conf
 from images.models import Collection, Image, Profile
+from images.models.profile import SWITCHABLE_FEATURES
 
 pytestmark = pytest.mark.django_db
 TILE = "/iiif/3/picture/0,0,512,400/512,/0/default.jpg"
@@ -36,6 +39,15 @@ def use(picture: Image, **fields: Any) -> Profile:
     picture.profile = profile
     picture.save()
     return profile
+
+
+def boxes(without: Sequence[str] = ()) -> dict[str, list[str]]:
+    """As a form has them that has just been opened, but for the features that are not ticked."""
+    return {
+        "features": [name for name in map(str, SWITCHABLE_FEATURES) if name not in without],
+        "qualities": list(map(str, conf.capabilities.qualities)),
+        "formats": list(map(str, conf.capabilities.formats)),
+    }
 
 
 def test_a_feature_that_is_off_is_501_and_not_advertised(client: Client, picture: Image) -> None:
@@ -165,23 +177,36 @@ def test_the_command_shows_a_profile(picture: Image) -> None:
         call_command("compliance", "--profile", "other")
 
 
+def test_a_new_format_is_answered_where_all_are_ticked(client: Client, settings: Any) -> None:
+    """And what a server offers no more stays in the profile until its box is cleared."""
+    client.force_login(get_user_model().objects.create_superuser("admin"))
+    form = {**boxes(), "name": "all", "information": "{}", "layer_policy": ""}
+    assert client.post("/admin/images/profile/add/", form).status_code == 302
+    profile = Profile.objects.get()
+    assert (profile.disabled_features, profile.qualities, profile.formats) == ([], [], [])
+    Profile.objects.update(disabled_features=["sizeByPct"], formats=["png", "webp"])
+    settings.IIIF_FORMATS = ["jpg", "png"]
+    text = client.get(f"/admin/images/profile/{profile.pk}/change/").content.decode()
+    ticked = re.findall(r'<input[^>]*name="formats"[^>]*value="(.*?)"[^>]*checked[^>]*>', text)
+    assert ticked == ["png", "webp"]
+
+
 def test_curators_tick_boxes(client: Client, picture: Image) -> None:
     client.force_login(get_user_model().objects.create_superuser("admin"))
-    form = {
-        "name": "reading-room",
-        "disabled_features": ["rotationArbitrary"],
-        "formats": ["png"],
-        "information": "{}",
-        "layer_policy": "",
-    }
+    form = {**boxes(without=["rotationArbitrary"]), "name": "reading-room", "formats": ["png"], "information": "{}"}
+    assert (
+        "This field is required" in client.post("/admin/images/profile/add/", {**form, "formats": []}).content.decode()
+    )
     assert client.post("/admin/images/profile/add/", form).status_code == 302
     profile = Profile.objects.get()
     assert (profile.disabled_features, profile.qualities, profile.formats) == (["rotationArbitrary"], [], ["png"])
     text = client.get(f"/admin/images/profile/{profile.pk}/change/").content.decode()
     (box,) = re.findall(r'<input[^>]*value="rotationArbitrary"[^>]*>', text)
-    assert "checked" in box
-    (box,) = re.findall(r'<input[^>]*value="regionByPct"[^>]*>', text)
     assert "checked" not in box
+    (box,) = re.findall(r'<input[^>]*value="regionByPct"[^>]*>', text)
+    assert "checked" in box
+    assert len(re.findall(r'<input[^>]*name="formats"[^>]*checked[^>]*>', text)) == 1
+    assert len(re.findall(r'<input[^>]*name="qualities"[^>]*checked[^>]*>', text)) == 4
     assert "2 (3.0), 2 (2.1)" in client.get("/admin/images/profile/").content.decode()
 
 
@@ -193,7 +218,7 @@ def test_thumbnail_sizes_are_written_with_commas(
     client: Client, written: str, kept: list[int] | None, shown: str
 ) -> None:
     client.force_login(get_user_model().objects.create_superuser("admin"))
-    form = {"name": "posters", "information": "{}", "layer_policy": "", "thumbnail_sizes": written}
+    form = {**boxes(), "name": "posters", "information": "{}", "layer_policy": "", "thumbnail_sizes": written}
     assert client.post("/admin/images/profile/add/", form).status_code == 302
     profile = Profile.objects.get()
     assert profile.thumbnail_sizes == kept
@@ -207,14 +232,14 @@ def test_thumbnail_sizes_are_written_with_commas(
 )
 def test_thumbnail_sizes_that_are_none_are_explained(client: Client, written: str, message: str) -> None:
     client.force_login(get_user_model().objects.create_superuser("admin"))
-    form = {"name": "posters", "information": "{}", "layer_policy": "", "thumbnail_sizes": written}
+    form = {**boxes(), "name": "posters", "information": "{}", "layer_policy": "", "thumbnail_sizes": written}
     assert message in client.post("/admin/images/profile/add/", form).content.decode()
     assert not Profile.objects.exists()
 
 
 def test_the_preview_follows_the_form(client: Client) -> None:
     client.force_login(get_user_model().objects.create_superuser("admin"))
-    form = {"name": "new", "disabled_features": ["regionByPx"], "max_width": "300", "information": '{"note": 1}'}
+    form = {**boxes(without=["regionByPx"]), "name": "new", "max_width": "300", "information": '{"note": 1}'}
     answer = client.post("/admin/images/profile/preview/", form).json()
     assert answer["levels"] == {"2": 0, "3": 0}
     assert answer["documents"]["3"]["maxWidth"] == 300
@@ -285,3 +310,16 @@ def test_a_check_goes_to_the_public_address_with_its_path(
     client.post(f"/admin/images/image/{picture.pk}/check/")
     assert len(asked) > 40
     assert all(re.match(r" http://127\.0\.0\.1:9/below/iiif/[23]/picture/", each) for each in asked)
+
+
+def test_those_who_may_only_look_are_told_what_is_answered(client: Client) -> None:
+    profile = Profile.objects.create(name="narrow", disabled_features=["mirroring"], formats=["png"])
+    user = get_user_model().objects.create_user("guest", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="view_profile"))
+    client.force_login(user)
+    text = client.get(f"/admin/images/profile/{profile.pk}/change/").content.decode()
+    assert "mirroring" not in text
+    told = [name for name in map(str, SWITCHABLE_FEATURES) if name != "mirroring"]
+    assert ", ".join(sorted(told)) in text
+    assert "bitonal, color, default, gray" in text
+    assert '<div class="readonly">png</div>' in text

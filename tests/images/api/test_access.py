@@ -59,6 +59,7 @@ ROUTES: dict[tuple[str, str], tuple[str, int]] = {
     ("DELETE", "images/a/"): (WRITE, 204),
     ("POST", "images/a/refresh/"): (WRITE, 202),
     ("POST", "images/a/reingest/"): (WRITE, 202),
+    ("POST", "images/a/restore/"): (WRITE, 409),
     ("POST", "images/a/seed/"): (WRITE, 202),
     ("POST", "images/a/invalidate/"): (PURGE, 200),
     ("GET", "batches/"): (f"{READ} {HERE}", 200),

@@ -31,7 +31,9 @@ def _fill(store: Store, rows: list[Any]) -> list[Image]:
         for number, row in enumerate(rows, begin)
     )
     facts = {"version": 1, "etag": '"1"', "tile_width": 512, "tile_height": 512, "description": description}
-    Tiling.objects.bulk_create(Tiling(image=image, created=timezone.now(), **facts) for image in images)
+    Tiling.objects.bulk_create(
+        Tiling(image=image, store=store, key="k", created=timezone.now(), **facts) for image in images
+    )
     return images
 
 

@@ -27,6 +27,7 @@ def fixture_register() -> Register:
             description = SourceDescription(SourceFormat.JP2, 5000, 3000, (Level(5000, 3000, 512, 512),))
             Tiling.objects.create(
                 image=image,
+                url=image.url,
                 version=1,
                 etag='"1"',
                 tile_width=512,
