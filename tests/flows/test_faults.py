@@ -100,7 +100,7 @@ def test_the_same_bytes_after_all_decoders_were_killed(server: ProductServer) ->
 def test_followers_share_one_decode(server: ProductServer) -> None:
     before = _metrics(server)
     answers: list[Answer] = []
-    path = "/iiif/3/noise/0,0,1024,1024/777,/0/default.png"
+    path = "/iiif/3/noise/0,0,1024,1024/777,/0/default.avif"  # long enough that all of them come meanwhile
     threads = [_in_background(server, path, answers) for _ in range(24)]
     for thread in threads:
         thread.join()
