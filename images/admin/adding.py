@@ -116,7 +116,8 @@ def list_store_response(request: HttpRequest) -> JsonResponse:
 def _source(cleaned: dict[str, Any], upload: UploadedFile[bytes] | None) -> tuple[SourceReference, str]:
     """Raises UploadError, OSError."""
     if upload is not None:
-        return upload_store(upload.chunks(), upload.name or ""), PurePosixPath(upload.name or "upload").name
+        name = PurePosixPath(upload.name or "upload").name
+        return upload_store(upload.chunks(), upload.name or "", sniffed=True), name
     if cleaned["url"]:
         name = unquote(PurePosixPath(urlsplit(cleaned["url"]).path).name)
         return SourceReference(url=cleaned["url"]), name or "image"

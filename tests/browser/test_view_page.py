@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -131,6 +132,27 @@ def test_shared_region_is_turned_and_mirrored_as_seen(
     assert top + down >= y + height
     expected = np.rot90(read_level(sources / NAME, 1)[top : top + down, left : left + across], -turns)
     assert_same(decoded(answer.body), expected[:, ::-1] if mirrored else expected, 512)
+
+
+@pytest.mark.parametrize(("api", "level"), [(3, "level1"), (2, ["http://iiif.io/api/image/2/level1.json", {}])])
+def test_what_the_server_does_not_turn_is_shared_and_saved_upright(visit: Visit, api: int, level: Any) -> None:
+    def narrow(route: Route) -> None:
+        answer = route.fetch()
+        document = {name: value for name, value in answer.json().items() if name != "extraFeatures"}
+        route.fulfill(response=answer, json={**document, "profile": level})
+
+    visit.page.route("**/info.json*", narrow)
+    page = visit.open(f"/view/{NAME}?api={api}{FRAGMENT}&r=90&m=1")
+    wait_for_picture(page)
+    assert drawn_turns(page) == 90
+    assert page.locator("#region-url").input_value().endswith("/0/default.jpg")
+    with page.expect_download():
+        press(page, "Save picture")
+    visit.assert_clean()
+
+
+def drawn_turns(page: Page) -> int:
+    return int(page.evaluate("OpenSeadragon.getViewer('viewer').viewport.getRotation(true)"))
 
 
 def test_saved_picture(visit: Visit) -> None:

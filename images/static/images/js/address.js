@@ -20,7 +20,7 @@ function describe({ x, y, width, height }) {
  * An address that was opened stays as it is until the view is moved: a region that is fitted into the window and
  * written back would grow with every opening.
  */
-export function followView(view, limits) {
+export function followView(view, offers) {
   const { viewer } = view;
   let own = location.hash;
   let settled = { named: own, isWhole: false };
@@ -35,7 +35,7 @@ export function followView(view, limits) {
       history.replaceState(null, "", location.pathname + location.search + fragment);
       own = location.hash;
     }
-    const url = `${data.service}/${imagePath(seen, image, { api: data.api, limits })}`;
+    const url = `${data.service}/${imagePath(seen, image, { api: data.api, ...offers })}`;
     byId("region-url").value = url;
     byId("region-open").href = url;
     byId("page-url").value = location.href;

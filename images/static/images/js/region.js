@@ -80,13 +80,13 @@ export function sizeParameter(size, region, api) {
   return isUnscaled ? "max" : `${size.width},${size.height}`;
 }
 
-/** `region/size/rotation/default.format`, canonical. */
-export function imagePath(view, image, { api = 3, limits = {}, format = "jpg" } = {}) {
+/** `region/size/rotation/default.format`, canonical; as the picture is where the server neither turns nor mirrors. */
+export function imagePath(view, image, { api = 3, limits = {}, canTurn = true, canMirror = true, format = "jpg" } = {}) {
   const size = fitSize(view.region, limits);
   return [
     regionParameter(view.region, image),
     sizeParameter(size, view.region, api),
-    rotationParameter(view.degrees ?? 0, Boolean(view.mirrored)),
+    rotationParameter(canTurn ? (view.degrees ?? 0) : 0, canMirror && Boolean(view.mirrored)),
     `default.${format}`,
   ].join("/");
 }

@@ -5,9 +5,9 @@ import { fileName, imagePath } from "./region.js";
 import { versioned } from "./versioned.js";
 
 /** Fetches what is shown as one picture and hands it to the browser to keep. */
-async function savePicture(view, limits, button) {
+async function savePicture(view, offers, button) {
   const { seen } = view;
-  const url = `${localService}/${imagePath(seen, image, { api: data.api, limits })}`;
+  const url = `${localService}/${imagePath(seen, image, { api: data.api, ...offers })}`;
   button.disabled = true;
   button.setAttribute("aria-busy", "true");
   say(messages.saving);
@@ -45,7 +45,7 @@ function toggleFullScreen() {
   else byId("stage").requestFullscreen();
 }
 
-function wireButtons(toolbar, view, limits) {
+function wireButtons(toolbar, view, offers) {
   const actions = {
     "zoom-in": () => view.zoom(1.6),
     "zoom-out": () => view.zoom(1 / 1.6),
@@ -55,7 +55,7 @@ function wireButtons(toolbar, view, limits) {
     mirror: () => view.mirror(),
     "full-screen": toggleFullScreen,
     share: openShare,
-    save: (button) => savePicture(view, limits, button),
+    save: (button) => savePicture(view, offers, button),
   };
   toolbar.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-action]");
@@ -83,13 +83,13 @@ function wireKeys(toolbar) {
   });
 }
 
-/** Shows the buttons that work with this image and this browser. `limits`: of what is saved, see fitSize. */
-export function showToolbar(view, limits, { canMirror }) {
+/** Shows the buttons that work with this image and this browser. `offers`: what the server makes, see viewer.js. */
+export function showToolbar(view, offers) {
   const toolbar = byId("toolbar");
-  byId("mirror").hidden = !canMirror;
+  byId("mirror").hidden = !offers.canMirror;
   byId("full-screen").hidden = !document.fullscreenEnabled;
   byId("share").hidden = false;
   toolbar.hidden = false;
   wireKeys(toolbar);
-  wireButtons(toolbar, view, limits);
+  wireButtons(toolbar, view, offers);
 }

@@ -39,8 +39,15 @@ function limitsOf(information) {
   return { maxEdge: MAX_EDGE, maxWidth, maxHeight, maxArea };
 }
 
-function canMirror(information) {
-  return [...(information.extraFeatures ?? []), ...(profileOf(information).supports ?? [])].includes("mirroring");
+/** What the server makes of a view that is saved or shared: up to which size, and whether turned and mirrored. */
+function offersOf(information) {
+  const level = Array.isArray(information.profile) ? information.profile[0] : information.profile;
+  const features = [...(information.extraFeatures ?? []), ...(profileOf(information).supports ?? [])];
+  return {
+    limits: limitsOf(information),
+    canMirror: features.includes("mirroring"),
+    canTurn: /level2(\.json)?$/.test(level) || features.includes("rotationBy90s"),
+  };
 }
 
 /** WebGL only where a graphics card does the work: without one it is far slower than a plain canvas. */
@@ -75,12 +82,12 @@ function createViewer(information) {
 
 function start(viewer, information) {
   const view = new PictureView(viewer, image);
-  const limits = limitsOf(information);
-  showToolbar(view, limits, { canMirror: canMirror(information) });
+  const offers = offersOf(information);
+  showToolbar(view, offers);
   viewer.canvas.setAttribute("role", "application");
   viewer.canvas.setAttribute("aria-label", messages.canvas);
   view.wireKeys();
-  followView(view, limits);
+  followView(view, offers);
   byId("stage-message").hidden = true;
 }
 
