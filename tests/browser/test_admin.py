@@ -11,6 +11,11 @@ from tests.support.server import ProductServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
+ADDRESS = """
+from django.urls import reverse
+from images.models import Image
+print(reverse("admin:images_image_change", args=[Image.objects.get(identifier="{identifier}").pk]))
+"""
 INGEST = """
 from images.models import Image
 from images.services.ingest import image_ingest
@@ -96,10 +101,48 @@ def test_wrong_identifier_and_metadata(curator: Page, visit: Visit) -> None:
     visit.open("/admin/images/image/add/")
     page.get_by_label("Identifier").fill("../etc/passwd")
     page.get_by_label("URL:", exact=True).fill("https://example.org/a.jp2")
-    page.get_by_label("Metadata").fill('{"a": 1}')
+    page.get_by_role("button", name="As JSON").click()
+    page.locator("#id_metadata").fill('{"a": 1}')
+    page.get_by_role("button", name="As rows").click()
+    expect(page.locator(".metadata-editor [role=status]")).to_contain_text("no list of rows")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator(".field-identifier .errorlist")).to_be_visible()
     expect(page.locator(".field-metadata .errorlist")).to_contain_text("Metadata is a list")
+    expect(page.locator("#id_metadata")).to_have_value('{"a": 1}')
+    expect(page.locator("#id_metadata")).to_be_visible()
+
+
+def test_metadata_in_rows(curator: Page, visit: Visit, server: ProductServer) -> None:
+    page = curator
+    page_of_image = (
+        server.manage("shell", "-c", ADDRESS.format(identifier="picture.jp2")).stdout.strip().splitlines()[-1]
+    )
+    visit.open(page_of_image)
+    editor = page.get_by_role("group", name="Metadata")
+    expect(page.locator("#id_metadata")).to_be_hidden()
+    for label, value in (("Date", "1877"), ("Ort", "Wien <1.>"), ("", "")):
+        editor.get_by_role("button", name="Add a row").click()
+        page.keyboard.type(label)
+        page.keyboard.press("Tab")
+        page.keyboard.type(value)
+    page.get_by_role("button", name="Save and continue editing").click()
+    rows = editor.locator(".metadata-row")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(1).get_by_label("Value of the row")).to_have_value("Wien <1.>")
+    rows.nth(0).get_by_role("button", name="Remove this row").click()
+    expect(editor.get_by_role("button", name="Add a row")).to_be_focused()
+    editor.get_by_role("button", name="As JSON").click()
+    expect(page.locator("#id_metadata")).to_have_value(re.compile('"Wien <1.>"'))
+    page.locator("#id_metadata").fill('[{"label": "Date", "value": "1901"}]')
+    editor.get_by_role("button", name="As rows").click()
+    expect(rows.get_by_label("Label of the row")).to_have_value("Date")
+    page.get_by_role("button", name="Save and continue editing").click()
+    expect(rows.get_by_label("Value of the row")).to_have_value("1901")
+    rows.get_by_role("button", name="Remove this row").click()
+    page.get_by_role("button", name="Save and continue editing").click()
+    expect(page.locator(".success")).to_be_visible()
+    expect(rows).to_have_count(0)
+    visit.assert_clean()
 
 
 def test_failed_image_shows_its_reason(curator: Page, visit: Visit) -> None:
