@@ -44,6 +44,10 @@ class SidesField(forms.CharField):
         return super().has_changed(self.prepare_value(initial), data)
 
 
+_ALWAYS = {"qualities": "default", "formats": "jpg"}
+"""What a profile cannot take away: addresses of every image need it."""
+
+
 class ProfileForm(forms.ModelForm[Profile]):
     """Lists of names as boxes: ticked is what is answered, of all that the server is configured for.
 
@@ -57,8 +61,12 @@ class ProfileForm(forms.ModelForm[Profile]):
         widget=forms.CheckboxSelectMultiple,
         help_text=_("What is not ticked is answered with 501, and not in info.json."),
     )
-    qualities = forms.MultipleChoiceField(label=_("Qualities"), widget=forms.CheckboxSelectMultiple)
-    formats = forms.MultipleChoiceField(label=_("Formats"), widget=forms.CheckboxSelectMultiple)
+    qualities = forms.MultipleChoiceField(
+        label=_("Qualities"), widget=forms.CheckboxSelectMultiple, help_text=_("“default” is answered in any case.")
+    )
+    formats = forms.MultipleChoiceField(
+        label=_("Formats"), widget=forms.CheckboxSelectMultiple, help_text=_("“jpg” is answered in any case.")
+    )
 
     thumbnail_sizes = SidesField(
         label=_("Thumbnail sizes"),
@@ -85,7 +93,7 @@ class ProfileForm(forms.ModelForm[Profile]):
         self._features = {*map(str, SWITCHABLE_FEATURES), *kept["disabled_features"]}
         self._offer("features", self._features, without=kept["disabled_features"])
         for name, known in (("qualities", conf.capabilities.qualities), ("formats", conf.capabilities.formats)):
-            self._offer(name, {*known, *kept[name]}, only=kept[name])
+            self._offer(name, {*known, *kept[name]}, only=kept[name] and {*kept[name], _ALWAYS[name]})
 
     def _offer(self, name: str, known: Iterable[str], *, without: Iterable[str] = (), only: Iterable[str] = ()) -> None:
         """Boxes for all of `known`, ticked but for those that are `without`; or `only` these, if there are any."""
@@ -99,7 +107,7 @@ class ProfileForm(forms.ModelForm[Profile]):
         super().clean()
         cleaned = self.cleaned_data
         for name, known in (("qualities", conf.capabilities.qualities), ("formats", conf.capabilities.formats)):
-            if set(map(str, known)) <= set(cleaned.get(name, ())):
+            if set(map(str, known)) <= {*cleaned.get(name, ()), _ALWAYS[name]}:
                 cleaned[name] = []
         if "features" in cleaned:
             self.instance.disabled_features = sorted(self._features - set(cleaned["features"]))
@@ -164,15 +172,16 @@ class ProfileAdmin(admin.ModelAdmin[Profile]):
 
     @admin.display(description=_("features"))
     def answered_features(self, profile: Profile) -> str:
-        return ", ".join(sorted({*map(str, SWITCHABLE_FEATURES)} - {*profile.disabled_features})) or "—"
+        offered = served_profile(profile).capabilities.features
+        return ", ".join(sorted(str(each) for each in SWITCHABLE_FEATURES if each in offered)) or "—"
 
     @admin.display(description=_("qualities"))
     def answered_qualities(self, profile: Profile) -> str:
-        return ", ".join(sorted(map(str, profile.qualities or conf.capabilities.qualities)))
+        return ", ".join(sorted(map(str, served_profile(profile).capabilities.qualities)))
 
     @admin.display(description=_("formats"))
     def answered_formats(self, profile: Profile) -> str:
-        return ", ".join(sorted(map(str, profile.formats or conf.capabilities.formats)))
+        return ", ".join(sorted(map(str, served_profile(profile).capabilities.formats)))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Profile]:
         return (

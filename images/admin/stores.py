@@ -67,7 +67,10 @@ class StoreAdmin(admin.ModelAdmin[Store]):
         count = store_image_count(objs)
         if not count:
             return super().get_deleted_objects(objs, request)
-        text = ngettext("%d image, whose source lies there", "%d images, whose sources lie there", count) % count
+        text = (
+            ngettext("%d image, whose source lies or lay there", "%d images, whose sources lie or lay there", count)
+            % count
+        )
         return [], {}, set(), [text]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Store]:

@@ -282,6 +282,7 @@ def _fail(image: Image, error: IndexingError | SourceError | DecodeError) -> Non
             error_detail=error.detail,
             error_technical=getattr(error, "technical", "") or repr(error.__cause__ or error),
             **(NO_FACTS if is_something_else else {}),
+            **({"quarantined_etag": ""} if image.shows_earlier_source and not is_new else {}),  # worth another look
         )
         if failed and is_something_else:
             Tiling.objects.filter(image_id=image.pk).delete()

@@ -15,6 +15,7 @@ _REQUEUE_AT_ONCE = 500  # a tick of beat a minute; more would only wait in the b
 _LOOK_AGAIN = timedelta(hours=1)
 _SHARES = 16  # of the images of a store, each of which falls due at another time
 _SPREAD = 0.1  # of the time for which a version may be trusted
+_KNOWN_TO_FAIL = ~Q(quarantined_etag="") & Q(tiling__isnull=False)
 _RECOVERABLE = ("source_not_found", "source_unreachable", "source_forbidden")
 
 
@@ -65,7 +66,10 @@ def images_requeue_stalled() -> int:
     suspects = _next_suspect(stalled_before)
     enqueue_many("images.ingest", [(pk,) for pk in requeued + suspects])
     enqueue_many("images.ingest", [(pk,) for pk in fresh], queue=Queue.BULK)
-    return len(requeued) + len(suspects) + len(fresh)
+    replacements = _failed_replacements()
+    Image.objects.filter(pk__in=replacements).update(checked=timezone.now())
+    enqueue_many("images.refresh", [(pk,) for pk in replacements], queue=Queue.BULK)
+    return len(requeued) + len(suspects) + len(fresh) + len(replacements)
 
 
 def _next_suspect(stalled_before: datetime) -> list[int]:
@@ -94,5 +98,14 @@ def _recoverable() -> list[int]:
     """
     before = timezone.now() - _LOOK_AGAIN
     failed = Image.objects.filter(state=ImageState.FAILED, state_changed__lt=before)
-    failed = failed.exclude(error_code__in=GIVEN_UP).filter(Q(error_code__in=_RECOVERABLE) | Q(version__gt=0))
+    failed = failed.exclude(error_code__in=GIVEN_UP).exclude(_KNOWN_TO_FAIL)
+    failed = failed.filter(Q(error_code__in=_RECOVERABLE) | Q(version__gt=0))
+    return list(failed.values_list("pk", flat=True)[:_REQUEUE_AT_ONCE])
+
+
+def _failed_replacements() -> list[int]:
+    """Images whose new source is no image: it is read again when it has other bytes, and the earlier one is shown."""
+    before = timezone.now() - _LOOK_AGAIN
+    failed = Image.objects.filter(_KNOWN_TO_FAIL, state=ImageState.FAILED, state_changed__lt=before)
+    failed = failed.exclude(error_code__in=GIVEN_UP).filter(Q(checked__isnull=True) | Q(checked__lt=before))
     return list(failed.values_list("pk", flat=True)[:_REQUEUE_AT_ONCE])

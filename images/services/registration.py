@@ -34,6 +34,7 @@ _PENDING_FIELDS = (
     "error_code",
     "error_detail",
     "error_technical",
+    "quarantined_etag",
 )
 
 
@@ -115,15 +116,15 @@ def image_save(image: Image, changed: Collection[str], *, queue: bool | Queue = 
     committed meanwhile.
     """
     is_new = image._state.adding  # noqa: SLF001 - Django documents it
-    is_withdrawn = not is_new and Image.objects.filter(pk=image.pk, error_code="quarantined").exists()
     moved = is_new or not SOURCE_FIELDS.isdisjoint(changed)
+    was_quarantined = moved and not is_new and Image.objects.filter(pk=image.pk, error_code="quarantined").exists()
     written = {*changed, "modified"}
     if moved:
         image_mark_pending(image)
         written |= {*_PENDING_FIELDS}
     image.save(update_fields=None if is_new else written)
-    if moved and is_withdrawn:  # what is in quarantine does not come back because another source was named
-        tiling_withdraw(image.pk)
+    if was_quarantined:  # what is in quarantine does not come back because another source was named
+        _withdraw_tiling(image.pk)
     if moved and queue:
         enqueue("images.ingest", image.pk, queue=queue if isinstance(queue, Queue) else None)
     if not is_new and not {"service_copy_policy", "collection"}.isdisjoint(changed):
@@ -155,16 +156,25 @@ def image_restore_source(pk: int) -> Image:
             raise NothingToRestoreError("There is no earlier source to go back to.")
         image_mark_pending(image)
         image.state = ImageState.READY
-        image.quarantined_etag = ""
         image.store, image.key, image.url = image.tiling.store, image.tiling.key, image.tiling.url
-        image.save(update_fields={*_PENDING_FIELDS, *SOURCE_FIELDS, "quarantined_etag", "modified"})
+        image.save(update_fields={*_PENDING_FIELDS, *SOURCE_FIELDS, "modified"})
         enqueue("images.refresh", pk)
     forget_served_image(image.identifier)
     return image
 
 
-def tiling_withdraw(pk: int) -> None:
-    """Nothing is shown of an image any more until a source of it has been read."""
+def earlier_source_withdraw(pk: int, version: int) -> bool:
+    """Show nothing any more until the new source has been read; False where `version` shows no earlier one any more."""
+    with transaction.atomic():
+        images = Image.objects.select_related("tiling").defer("tiling__index").select_for_update(of=("self",))
+        image = images.filter(pk=pk, version=version).first()
+        if image is None or not image.shows_earlier_source:
+            return False
+        _withdraw_tiling(pk)
+    return True
+
+
+def _withdraw_tiling(pk: int) -> None:
     with transaction.atomic():
         Image.objects.filter(pk=pk).update(**NO_FACTS)
         Tiling.objects.filter(image_id=pk).delete()
@@ -176,7 +186,7 @@ def image_mark_pending(image: Image) -> None:
     image.state_changed = timezone.now()
     image.attempts = 0
     image.decoder_deaths = 0
-    image.error_code = image.error_detail = image.error_technical = ""
+    image.error_code = image.error_detail = image.error_technical = image.quarantined_etag = ""
 
 
 def _has_source(image: Image, source: SourceReference) -> bool:

@@ -10,7 +10,7 @@ from django.db.models import F
 from images.conf import conf
 from images.models import Image, ImageState
 from images.selectors.images import ServedImage, forget_served_image
-from images.services.registration import tiling_withdraw
+from images.services.registration import earlier_source_withdraw
 
 logger = logging.getLogger(__name__)
 
@@ -23,21 +23,21 @@ def is_suspect(served: ServedImage) -> bool:
 def count_deaths(served: ServedImage) -> None:
     """A source that keeps killing decoders is taken out of service until someone asks for it to be read again."""
     deaths = 1 if _suspects.has(served) else 2  # the pool asks twice
-    _suspects.add(served)
+    so_far = _suspects.add(served, deaths)
     try:
-        _note_deaths(served, deaths)
+        _note_deaths(served, deaths, so_far)
     except DatabaseError as error:
         logger.warning("The end of a decoder by image %s could not be counted: %s", served.identifier, error)
 
 
-def _note_deaths(served: ServedImage, deaths: int) -> None:
+def _note_deaths(served: ServedImage, deaths: int, so_far: int) -> None:
+    """`so_far`: those of this process. A new source that waits to be read is not to blame for an earlier one."""
     images = Image.objects.filter(pk=served.pk, version=served.version)
     image = images.select_related("tiling").defer("tiling__index").first()
     if image is not None and image.shows_earlier_source:
-        # The new source is not to blame: it is read as if nothing had been, and has a count of its own.
-        logger.error("Image %s kept ending its decoder; its earlier source is shown no more", served.identifier)
-        tiling_withdraw(image.pk)
-        forget_served_image(served.identifier)
+        if so_far >= conf.quarantine_deaths and earlier_source_withdraw(served.pk, served.version):
+            logger.error("The earlier source of image %s kept ending its decoder; it is withdrawn", served.identifier)
+            forget_served_image(served.identifier)
         return
     images.update(decoder_deaths=F("decoder_deaths") + deaths)
     quarantined = images.filter(decoder_deaths__gte=conf.quarantine_deaths).update(
@@ -52,20 +52,23 @@ def _note_deaths(served: ServedImage, deaths: int) -> None:
 
 
 class _Suspects:
-    """Versions of images that have ended decoders, as this process knows them; the newest thousand."""
+    """How many decoders versions of images have ended, as this process knows it; the newest thousand."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._known: OrderedDict[tuple[str, int], int] = OrderedDict()
 
     def has(self, served: ServedImage) -> bool:
         return (served.uuid, served.version) in self._known
 
-    def add(self, served: ServedImage) -> None:
+    def add(self, served: ServedImage, deaths: int) -> int:
+        """All of it so far."""
+        key = served.uuid, served.version
         with self._lock:
-            self._known[served.uuid, served.version] = None
+            total = self._known[key] = self._known.get(key, 0) + deaths
             if len(self._known) > _SUSPECTS:
                 self._known.popitem(last=False)
+        return total
 
 
 _SUSPECTS = 1000

@@ -188,7 +188,7 @@ def test_a_new_format_is_answered_where_all_are_ticked(client: Client, settings:
     settings.IIIF_FORMATS = ["jpg", "png"]
     text = client.get(f"/admin/images/profile/{profile.pk}/change/").content.decode()
     ticked = re.findall(r'<input[^>]*name="formats"[^>]*value="(.*?)"[^>]*checked[^>]*>', text)
-    assert ticked == ["png", "webp"]
+    assert ticked == ["jpg", "png", "webp"]
 
 
 def test_curators_tick_boxes(client: Client, picture: Image) -> None:
@@ -205,7 +205,13 @@ def test_curators_tick_boxes(client: Client, picture: Image) -> None:
     assert "checked" not in box
     (box,) = re.findall(r'<input[^>]*value="regionByPct"[^>]*>', text)
     assert "checked" in box
-    assert len(re.findall(r'<input[^>]*name="formats"[^>]*checked[^>]*>', text)) == 1
+    ticked = re.findall(r'<input[^>]*name="formats"[^>]*value="(.*?)"[^>]*checked[^>]*>', text)
+    assert ticked == ["jpg", "png"]  # as it is answered
+    everything = {**boxes(), "name": "reading-room", "information": "{}", "layer_policy": ""}
+    everything["formats"] = [name for name in boxes()["formats"] if name != "jpg"]
+    assert client.post(f"/admin/images/profile/{profile.pk}/change/", everything).status_code == 302
+    profile.refresh_from_db()
+    assert (profile.disabled_features, profile.formats) == ([], [])
     assert len(re.findall(r'<input[^>]*name="qualities"[^>]*checked[^>]*>', text)) == 4
     assert "2 (3.0), 2 (2.1)" in client.get("/admin/images/profile/").content.decode()
 
@@ -322,4 +328,5 @@ def test_those_who_may_only_look_are_told_what_is_answered(client: Client) -> No
     told = [name for name in map(str, SWITCHABLE_FEATURES) if name != "mirroring"]
     assert ", ".join(sorted(told)) in text
     assert "bitonal, color, default, gray" in text
-    assert '<div class="readonly">png</div>' in text
+    assert '<div class="readonly">jpg, png</div>' in text
+    assert "profile-preview" not in text

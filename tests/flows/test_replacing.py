@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import timedelta
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
@@ -17,12 +18,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.test import Client
+from django.utils import timezone
 from PIL import Image as Pillow
 from pytest_django import DjangoAssertNumQueries
 
 from caching.last_known import LastKnown
 from images.conf import conf
-from images.decoders.errors import DecoderDiedError
+from images.decoders.errors import DecoderDiedError, OverloadedError
 from images.models import Image, ImageState, Store, Tiling
 from images.selectors import images as selected
 from images.selectors.last_known import recall_record, remember_record
@@ -30,10 +32,12 @@ from images.selectors.record import read_record
 from images.services import ingest, source_copies
 from images.services.bulk_actions import bulk_action_create
 from images.services.ingest import IngestRetryError, image_ingest, image_refresh
+from images.services.ingest_sweeps import images_requeue_stalled
 from images.services.job_running import job_run
 from images.services.registration import (
     NothingToRestoreError,
     SourceReference,
+    earlier_source_withdraw,
     image_register,
     image_restore_source,
     upload_store,
@@ -192,6 +196,9 @@ def test_an_earlier_source_that_ends_decoders_does_not_harm_the_new_one(
     served = selected.get_served_image("picture")
     claimed = ingest._claim(picture.pk) if state == ImageState.PROCESSING else None
     count_deaths(served)
+    assert client.get("/iiif/3/picture/info.json").status_code == 200
+    for _time in range(conf.quarantine_deaths - 2):
+        count_deaths(served)
     assert client.get("/iiif/3/picture/info.json").status_code == 503
     if claimed is not None:
         ingest._commit(claimed, ingest._read_source(claimed))
@@ -200,6 +207,49 @@ def test_an_earlier_source_that_ends_decoders_does_not_harm_the_new_one(
     picture.refresh_from_db()
     assert (picture.state, picture.error_code, picture.decoder_deaths) == (ImageState.READY, "", 0)
     assert (picture.version, picture.width) == (2, 90)
+
+
+def test_what_was_restored_meanwhile_is_not_withdrawn(picture: Image, other: Store) -> None:
+    replace(other, "new.png", LETTER)
+    image_restore_source(picture.pk)
+    assert not earlier_source_withdraw(picture.pk, 1)
+    assert Tiling.objects.filter(image=picture).exists()
+
+
+def test_a_new_source_that_only_could_not_be_read_just_then_is_read_again(
+    picture: Image, other: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: Any) -> None:
+        raise OverloadedError("Too much to do.")
+
+    monkeypatch.setattr(type(conf), "ingest_attempts", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest, "prove", refuse)
+        image = replace(other, "new.png", png_bytes(gradient(90, 60)))
+    assert (image.state, image.shows_earlier_source) == (ImageState.FAILED, True)
+    assert image_refresh(picture.pk)
+    picture.refresh_from_db()
+    assert (picture.state, picture.width) == (ImageState.READY, 90)
+
+
+def test_a_sweep_looks_at_replacements_that_failed_and_does_not_read_the_same_again(
+    picture: Image, other: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace(other, "new.png", LETTER)
+    long_ago = timezone.now() - timedelta(hours=2)
+    for number in range(2):  # the second sweep comes too early to look again
+        Image.objects.update(state_changed=long_ago)
+        with monkeypatch.context() as patch:
+            patch.setattr(ingest, "_read_source", _fail)
+            swept = images_requeue_stalled()
+        assert swept == 1 - number
+    picture.refresh_from_db()
+    assert (picture.state, picture.shows_earlier_source) == (ImageState.FAILED, True)
+    (Path(other.root) / "new.png").write_bytes(png_bytes(gradient(90, 60)))
+    Image.objects.update(checked=long_ago, state_changed=long_ago)
+    assert images_requeue_stalled() == 1
+    picture.refresh_from_db()
+    assert (picture.state, picture.width) == (ImageState.READY, 90)
 
 
 def test_what_is_in_quarantine_does_not_come_back(client: Client, picture: Image, other: Store) -> None:
@@ -250,7 +300,7 @@ def test_the_store_of_what_is_shown_cannot_be_removed(
     assert (answer.status_code, answer.json()["code"]) == (409, "in_use")
     assert "what they had there before: 1." in answer.json()["detail"]
     page = admin_client.get(f"/admin/images/store/{picture.store.pk}/delete/").content.decode()
-    assert "1 image, whose source lies there" in page
+    assert "1 image, whose source lies or lay there" in page
     image_restore_source(picture.pk)
     assert "whose source" not in admin_client.get(f"/admin/images/store/{other.pk}/delete/").content.decode()
     assert as_token("admin")("DELETE", f"stores/{other.name}/").status_code == 204

@@ -46,7 +46,7 @@ function offersOf(information) {
   return {
     limits: limitsOf(information),
     canMirror: features.includes("mirroring"),
-    canTurn: /level2(\.json)?$/.test(level) || features.includes("rotationBy90s"),
+    canTurn: /level2(\.json)?$/.test(level) || features.some((name) => /^rotation(By90s|Arbitrary)$/.test(name)),
   };
 }
 
