@@ -69,7 +69,8 @@ class Image(models.Model):
     `version` counts the versions of the source that were indexed, from 1; 0 means that none was yet. The facts of the
     current version (size, format) are repeated here from its `Tiling`, and empty where it has none, so that lists need
     no join. `checked` is when the source was last looked at. `quarantined_etag` names the bytes for which the image is
-    in quarantine (error_code "quarantined"), where they are known: other bytes lift it.
+    in quarantine (error_code "quarantined"), where they are known: other bytes lift it; or those of a new source that
+    could not be read while an earlier one is shown.
     """
 
     uuid = models.UUIDField(_("UUID"), unique=True, default=uuid.uuid4, editable=False)
