@@ -67,7 +67,16 @@ class ImageForm(forms.ModelForm[Image]):
         ]
 
     def full_clean(self) -> None:
-        """Keeps the upload at the end, so that the form can say that there is no room for it, and loses nothing."""
+        """Keeps the upload at the end, so that the form can say that there is no room for it, and loses nothing.
+
+        Of what is refused the record that is shown beside the form has nothing.
+        """
+        source = self.instance.store_id, self.instance.key, self.instance.url
+        self._clean_and_keep()
+        if self.errors:
+            self.instance.store_id, self.instance.key, self.instance.url = source
+
+    def _clean_and_keep(self) -> None:
         super().full_clean()
         upload = self.cleaned_data.get("upload") if self.is_bound and not self.errors else None
         if upload is None:

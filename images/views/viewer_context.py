@@ -105,6 +105,7 @@ def _messages(label: str) -> dict[str, str]:
         "saving": _("Preparing the picture …"),
         "saved": _("Saved as {name}"),
         "notSaved": _("The picture could not be saved."),
+        "upright": _("As this server makes it: neither turned nor mirrored."),
         "noViewer": _("The zooming viewer could not be loaded."),
         "tileFailed": _("A part of the picture could not be loaded."),
     }

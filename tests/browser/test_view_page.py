@@ -148,6 +148,7 @@ def test_what_the_server_does_not_turn_is_shared_and_saved_upright(visit: Visit,
     assert page.locator("#region-url").input_value().endswith("/0/default.jpg")
     with page.expect_download():
         press(page, "Save picture")
+    expect(page.locator("#toast")).to_contain_text("neither turned nor mirrored")
     visit.assert_clean()
 
 

@@ -421,6 +421,15 @@ def test_programs_are_told_and_go_back(picture: Image, other: Store, as_token: M
     assert writer("POST", "images/nothing/restore/").status_code == 404
 
 
+def test_an_upload_that_is_refused_leaves_no_earlier_source(admin_client: Client, picture: Image) -> None:
+    page = f"/admin/images/image/{picture.pk}/change/"
+    form = {"identifier": "picture", "metadata": "[]", "information": "{}"}
+    answer = admin_client.post(page, {**form, "upload": SimpleUploadedFile("letter.png", LETTER)})
+    text = answer.content.decode()
+    assert (answer.status_code, "This is a text file" in text) == (200, True)
+    assert "earlier source" not in text.lower().replace("back to the earlier source</option>", "")
+
+
 def test_those_who_may_only_look_cannot_go_back(client: Client, picture: Image, other: Store, viewer: Any) -> None:
     replace(other, "new.png", LETTER)
     client.force_login(viewer)

@@ -32,6 +32,7 @@ class MetadataEditor {
     this.say = Object.assign(document.createElement("p"), { className: "help" });
     this.say.setAttribute("role", "status");
     this.rows.addEventListener("input", () => this.write());
+    this.rows.addEventListener("keydown", (event) => this.goOn(event));
     this.element.append(this.rows, this.add, " ", this.toggle, this.say);
     field.before(this.element);
     this.show(readRows());
@@ -58,6 +59,14 @@ class MetadataEditor {
     const rows = readRows();
     if (rows === null) this.say.textContent = texts.wrong;
     else this.show(rows);
+  }
+
+  /** The Enter key goes on to the next field, and at the end to a new row; it would send the form. */
+  goOn(event) {
+    if (event.key !== "Enter" || event.isComposing || event.target.tagName !== "INPUT") return;
+    event.preventDefault();
+    const inputs = [...this.rows.querySelectorAll("input")];
+    (inputs[inputs.indexOf(event.target) + 1] ?? this.addRow("", "")).focus();
   }
 
   /** Its first input. */

@@ -19,7 +19,8 @@ async function savePicture(view, offers, button) {
     link.download = fileName(data.identifier, seen.region);
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-    say(messages.saved.replace("{name}", link.download));
+    const isPlain = (seen.degrees && !offers.canTurn) || (seen.mirrored && !offers.canMirror);
+    say(`${messages.saved.replace("{name}", link.download)} ${isPlain ? messages.upright : ""}`.trim());
   } catch (error) {
     say(`${messages.notSaved} ${error.message ?? ""}`.trim());
   } finally {
