@@ -132,12 +132,17 @@ def test_metadata_in_rows(curator: Page, visit: Visit, server: ProductServer) ->
     expect(editor.get_by_role("button", name="Add a row")).to_be_focused()
     editor.get_by_role("button", name="As JSON").click()
     expect(page.locator("#id_metadata")).to_have_value(re.compile('"Wien <1.>"'))
-    page.locator("#id_metadata").fill('[{"label": "Date", "value": "1901"}]')
+    page.locator("#id_metadata").fill('[{"label": "Date", "value": "1901"}, {"label": "Note", "value": "One\\n two "}]')
     editor.get_by_role("button", name="As rows").click()
-    expect(rows.get_by_label("Label of the row")).to_have_value("Date")
+    rows.nth(0).get_by_label("Value of the row").fill("1902")
+    expect(page.locator("#id_metadata")).to_have_value(
+        '[{"label":"Date","value":"1902"},{"label":"Note","value":"One\\n two "}]'
+    )
     page.get_by_role("button", name="Save and continue editing").click()
-    expect(rows.get_by_label("Value of the row")).to_have_value("1901")
-    rows.get_by_role("button", name="Remove this row").click()
+    expect(rows.nth(0).get_by_label("Value of the row")).to_have_value("1902")
+    expect(rows.nth(1).get_by_label("Value of the row")).to_have_value("One\n two ")
+    for _row in range(2):
+        rows.nth(0).get_by_role("button", name="Remove this row").click()
     page.get_by_role("button", name="Save and continue editing").click()
     expect(page.locator(".success")).to_be_visible()
     expect(rows).to_have_count(0)

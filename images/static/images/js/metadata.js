@@ -11,7 +11,8 @@ function readRows() {
   } catch {
     return null;
   }
-  const isRow = (row) => row !== null && typeof row.label === "string" && typeof row.value === "string";
+  const isText = (part) => typeof part === "string";
+  const isRow = (row) => row !== null && isText(row.label) && isText(row.value) && Object.keys(row).length === 2;
   return Array.isArray(rows) && rows.every(isRow) ? rows : null;
 }
 
@@ -65,15 +66,16 @@ class MetadataEditor {
   goOn(event) {
     if (event.key !== "Enter" || event.isComposing || event.target.tagName !== "INPUT") return;
     event.preventDefault();
-    const inputs = [...this.rows.querySelectorAll("input")];
-    (inputs[inputs.indexOf(event.target) + 1] ?? this.addRow("", "")).focus();
+    const parts = [...this.rows.querySelectorAll("[data-part]")];
+    (parts[parts.indexOf(event.target) + 1] ?? this.addRow("", "")).focus();
   }
 
   /** Its first input. */
   addRow(label, value) {
     const row = Object.assign(document.createElement("div"), { className: "metadata-row" });
     const input = (name, text, shown) => {
-      const made = Object.assign(document.createElement("input"), { type: "text", value: text, placeholder: shown });
+      const made = document.createElement(/[\r\n]/.test(text) ? "textarea" : "input"); // an input has but one line
+      Object.assign(made, { className: "metadata-part", value: text, placeholder: shown });
       made.setAttribute("aria-label", shown);
       made.dataset.part = name;
       return made;
@@ -93,9 +95,9 @@ class MetadataEditor {
   /** Rows in which nothing is written are left out. */
   write() {
     const rows = [...this.rows.children].map((row) =>
-      Object.fromEntries([...row.querySelectorAll("input")].map((each) => [each.dataset.part, each.value.trim()])),
+      Object.fromEntries([...row.querySelectorAll("[data-part]")].map((each) => [each.dataset.part, each.value])),
     );
-    field.value = JSON.stringify(rows.filter(({ label, value }) => label || value));
+    field.value = JSON.stringify(rows.filter(({ label, value }) => label.trim() || value.trim()));
   }
 }
 
