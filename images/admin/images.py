@@ -9,9 +9,11 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import path, reverse
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.text import smart_split, unescape_string_literal
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
 
 from images.admin.actions import IMAGE_ACTIONS
 from images.admin.adding import add_many_response, add_one_response, list_store_response
@@ -205,13 +207,10 @@ class ImageAdmin(ImageColumns, admin.ModelAdmin[Image]):
         if not self.has_add_permission(request):
             raise PermissionDenied
 
+    @method_decorator(require_POST)
     def restore_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Take back a replacement."""
-        image = self._visible(request, object_id)
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        if not self.has_change_permission(request, image):
-            raise PermissionDenied
+        image = self._changeable(request, object_id)
         try:
             image_note_action(request.user, image_restore_source(image.pk), "restore")
         except NothingToRestoreError:
@@ -225,22 +224,22 @@ class ImageAdmin(ImageColumns, admin.ModelAdmin[Image]):
 
     def check_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Asks the running server for everything that the image's profile offers and refuses."""
-        image = self._visible(request, object_id)
-        if not self.has_change_permission(request, image):
-            raise PermissionDenied
-        return check_response(self.admin_site, request, image)
+        return check_response(self.admin_site, request, self._changeable(request, object_id))
 
+    @method_decorator(require_POST)
     def reingest_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Read the source again: the retry of an image that failed, without leaving its page."""
-        image = self._visible(request, object_id)
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        if not self.has_change_permission(request, image):
-            raise PermissionDenied
+        image = self._changeable(request, object_id)
         image_reingest(image.pk)
         image_note_action(request.user, image, "reingest")
         self.message_user(request, _("The source is being read again."), messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:images_image_change", args=[image.pk]))
+
+    def _changeable(self, request: HttpRequest, object_id: str) -> Image:
+        image = self._visible(request, object_id)
+        if not self.has_change_permission(request, image):
+            raise PermissionDenied
+        return image
 
     def _visible(self, request: HttpRequest, object_id: str) -> Image:
         image = self.get_object(request, object_id)

@@ -18,7 +18,7 @@ from images.iiif.version import ApiVersion
 from images.models import Profile
 from images.models.profile import SWITCHABLE_FEATURES
 from images.selectors.paging import count_images
-from images.selectors.profiles import served_profile
+from images.selectors.profiles import ALWAYS_FORMAT, ALWAYS_QUALITY, served_profile
 from images.services.profile_preview import profile_preview
 from images.templatetags.iiif_urls import grouped
 
@@ -44,8 +44,7 @@ class SidesField(forms.CharField):
         return super().has_changed(self.prepare_value(initial), data)
 
 
-_ALWAYS = {"qualities": "default", "formats": "jpg"}
-"""What a profile cannot take away: addresses of every image need it."""
+_ALWAYS = {"qualities": str(ALWAYS_QUALITY), "formats": str(ALWAYS_FORMAT)}
 
 
 class ProfileForm(forms.ModelForm[Profile]):

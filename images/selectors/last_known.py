@@ -84,11 +84,8 @@ def _to_bytes(image: Image) -> bytes:
 
 def _stores(image: Image) -> set[Store]:
     """Of the record and of what is served of it; mostly one."""
-    tiling = getattr(image, "tiling", None)
-    own = {image.store} if image.store is not None else set()
-    if tiling is None or tiling.store_id in {None, image.store_id}:
-        return own
-    return own | {tiling.store}
+    owners = filter(None, (image, getattr(image, "tiling", None)))
+    return {owner.store for owner in owners if owner.store is not None}
 
 
 def _from_bytes(data: bytes) -> Image:

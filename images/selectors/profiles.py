@@ -20,6 +20,9 @@ from images.models import Image, Profile
 
 T = TypeVar("T")
 
+ALWAYS_QUALITY, ALWAYS_FORMAT = Quality.DEFAULT, OutputFormat.JPG
+"""What no profile takes away."""
+
 _JSON_FIELDS = frozenset({"disabled_features", "qualities", "formats", "thumbnail_sizes", "information"})
 _FIELDS = (
     "name",
@@ -143,8 +146,8 @@ def _narrowed_capabilities(base: Capabilities, profile: Profile) -> Capabilities
     own = Limits(max_width=profile.max_width, max_height=profile.max_height, max_area=profile.max_area)
     return Capabilities(
         features=base.features - disabled,
-        qualities=_chosen(base.qualities, {Quality(name) for name in profile.qualities}, Quality.DEFAULT),
-        formats=_chosen(base.formats, {OutputFormat(name) for name in profile.formats}, OutputFormat.JPG),
+        qualities=_chosen(base.qualities, {Quality(name) for name in profile.qualities}, ALWAYS_QUALITY),
+        formats=_chosen(base.formats, {OutputFormat(name) for name in profile.formats}, ALWAYS_FORMAT),
         limits=narrowed_limits(base.limits, own),
     )
 

@@ -29,7 +29,7 @@ from images.models import Image, ImageState, Store, Tiling
 from images.selectors import images as selected
 from images.selectors.last_known import recall_record, remember_record
 from images.selectors.record import read_record
-from images.services import ingest, source_copies
+from images.services import ingest
 from images.services.bulk_actions import bulk_action_create
 from images.services.ingest import IngestRetryError, image_ingest, image_refresh
 from images.services.ingest_sweeps import images_requeue_stalled
@@ -304,13 +304,6 @@ def test_the_store_of_what_is_shown_cannot_be_removed(
     image_restore_source(picture.pk)
     assert "whose source" not in admin_client.get(f"/admin/images/store/{other.pk}/delete/").content.decode()
     assert as_token("admin")("DELETE", f"stores/{other.name}/").status_code == 204
-
-
-def test_what_a_node_keeps_is_that_of_what_is_shown(picture: Image, other: Store) -> None:
-    replace(other, "new.png", LETTER)
-    image = Image.objects.select_related("store", "tiling").get(pk=picture.pk)
-    assert [location.key for location in source_copies._locations(image)] == ["new.png", picture.key]
-    assert source_copies._shown_location(image).key == picture.key
 
 
 @pytest.mark.parametrize("names_a_url", [False, True])

@@ -114,6 +114,26 @@ def test_a_store_that_hangs_does_not_delay_the_information(shelve: Callable[...,
     objects.fail(faults.refuse(404))
 
 
+def test_what_is_pinned_and_forgotten_is_what_is_shown(shelve: Callable[..., Image], objects: Origin) -> None:
+    """While the record names another source, which cannot be read."""
+    image = shelve(strategy="cache")
+    earlier = source_place(image_location(image))
+    objects.put("bucket/letter.png", b"Dear colleague, this is no picture.")
+    image_register("picture", SourceReference(image.store, "letter.png"), replace=True, queue=False)
+    image_ingest(image.pk)
+    image = Image.objects.select_related("store", "tiling").get(pk=image.pk)
+    assert (image.key, image.shows_earlier_source) == ("letter.png", True)
+    call_command("source_copies", "--pin", "picture", stdout=StringIO())
+    assert get_prefetcher().wait()
+    assert get_source_caches().pins.all() == {earlier}
+    assert fetched(objects) == 1
+    call_command("source_copies", "--unpin", "picture", stdout=StringIO())
+    assert not get_source_caches().pins.all()
+    call_command("source_copies", "--forget", "picture", stdout=StringIO())
+    assert Client().get(TILE).status_code == 200
+    assert fetched(objects) == 2
+
+
 def test_pins_and_copies_by_command(shelve: Callable[..., Image], objects: Origin) -> None:
     image = shelve(strategy="stream")
 
